@@ -1,0 +1,32 @@
+"""The optimizer that fine-tunes when the user names none."""
+
+from albert_tf.optimizers.adamw import AdamW
+from albert_tf.optimizers.schedule import WarmupPolynomialDecay
+
+
+def fine_tuning_optimizer(
+    total_steps, peak_learning_rate=2e-5, warmup_fraction=0.1, weight_decay=0.01
+):
+    """AdamW with warm-up and linear decay: the larger models diverge without (paper Table 14).
+
+    Args:
+        total_steps: number of updates of the whole training, at least 1.
+        peak_learning_rate: highest rate; Table 14 lies between 1e-5 and 5e-5, and a small model
+            trained from scratch takes some 20 times that.
+        warmup_fraction: share of `total_steps` in which the rate rises, in [0, 1).
+        weight_decay: as in `AdamW`.
+
+    Returns:
+        AdamW that clips at a global norm of 1 and leaves biases and layer norms undecayed.
+
+    Raises:
+        ValueError: `warmup_fraction` is outside of [0, 1), or `total_steps` below 1.
+    """
+    if not 0 <= warmup_fraction < 1:
+        raise ValueError(
+            f"warmup_fraction is a share of the steps, in [0, 1): got {warmup_fraction}."
+        )
+    schedule = WarmupPolynomialDecay(
+        peak_learning_rate, total_steps, warmup_steps=int(warmup_fraction * total_steps)
+    )
+    return AdamW(schedule, weight_decay=weight_decay)
