@@ -1,0 +1,58 @@
+"""The feed-forward block with residual and norm."""
+
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from albert_tf.layers.attention import kernel_of
+from albert_tf.layers.base import ConfiguredLayer, activation
+from albert_tf.layers.layer_norm import LayerNorm
+
+
+class FeedForwardKernels(NamedTuple):
+    """Weights of one feed-forward block in the dtype of the products."""
+
+    intermediate: object
+    intermediate_bias: object
+    output: object
+    output_bias: object
+
+
+@keras.saving.register_keras_serializable("albert_tf")
+class FeedForward(ConfiguredLayer):
+    """H -> intermediate -> H, residual, layer norm (original: `ffn_1` in `attention_ffn_block`).
+
+    Call arguments:
+        hidden: float `(batch * seq_len, hidden_size)`.
+        kernels: `FeedForwardKernels` of this layer, made once for a whole pass.
+
+    Returns:
+        float `(batch * seq_len, hidden_size)`.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        self.intermediate = self.dense(config.intermediate_size, "intermediate")
+        self.output_dense = self.dense(config.hidden_size, "output")
+        self.layer_norm = LayerNorm(dtype=self.dtype_policy, name="layer_norm")
+        self.dropout = keras.layers.Dropout(config.hidden_dropout_prob, dtype=self.dtype_policy)
+        self.activation = activation(config.hidden_act)
+
+    def build(self, *shapes):
+        self.intermediate.build((None, self.config.hidden_size))
+        self.output_dense.build((None, self.config.intermediate_size))
+        self.layer_norm.build((None, self.config.hidden_size))
+
+    def kernels(self):
+        """Weights for one pass, cast once."""
+        weights = []
+        for layer in (self.intermediate, self.output_dense):
+            weights += [kernel_of(layer), layer.bias]
+        return FeedForwardKernels(*[ops.cast(w, self.compute_dtype) for w in weights])
+
+    def call(self, hidden, kernels, training=None):
+        inner = ops.matmul(hidden, kernels.intermediate) + kernels.intermediate_bias
+        output = ops.matmul(self.activation(inner), kernels.output) + kernels.output_bias
+        output = self.dropout(output, training=training)
+        return ops.cast(self.layer_norm(hidden + output), self.compute_dtype)

@@ -1,0 +1,78 @@
+"""Files and directories that appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def new_directory(path):
+    """Gives a temporary sibling of `path` that takes its name when the block ends well.
+
+    A reader never sees a half-written directory: the content is moved into place by one
+    rename, and an error in the block leaves nothing behind.
+
+    Args:
+        path: where the finished directory shall stand; parents are created.
+
+    Yields:
+        `Path` of the temporary directory to write into.
+
+    Raises:
+        FileExistsError: `path` exists and is not an empty directory.
+    """
+    path = Path(path)
+    refuse_existing(path)
+    staged = _sibling(path)
+    staged.mkdir(parents=True)
+    try:
+        yield staged
+        if path.is_dir():
+            path.rmdir()
+        os.rename(staged, path)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_file(path, overwrite=False):
+    """Gives a temporary sibling of `path` that takes its name when the block ends well.
+
+    Args:
+        path: where the finished file shall stand; parents are created.
+        overwrite: whether an existing file may be replaced.
+
+    Yields:
+        `Path` of the temporary file; the block must create it.
+
+    Raises:
+        FileExistsError: `path` exists and `overwrite` is false.
+    """
+    path = Path(path)
+    if not overwrite:
+        refuse_existing(path)
+    staged = _sibling(path)
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield staged
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def refuse_existing(path):
+    """Raises `FileExistsError` unless `path` is free or an empty directory."""
+    path = Path(path)
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists():
+        raise FileExistsError(
+            f"The output must not exist yet: {path} does. Choose another name or remove it first."
+        )
+
+
+def _sibling(path):
+    # Keeps the suffix: Keras chooses its file format by it.
+    return path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
