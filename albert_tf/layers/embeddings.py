@@ -59,6 +59,12 @@ class AlbertEmbeddings(ConfiguredLayer):
         self.layer_norm.build((None, None, self.width))
 
     def call(self, token_ids, segment_ids, training=None):
+        seq_len = token_ids.shape[1]
+        if seq_len is not None and seq_len > self.config.max_position_embeddings:
+            raise ValueError(
+                f"A row must have at most {self.config.max_position_embeddings} tokens "
+                f"(max_position_embeddings): got {seq_len}. Cut the text, or let a preprocessor do it."
+            )
         words = self.word_embeddings(token_ids)
         if self.word_projection is not None:
             words = self.word_projection(words)

@@ -1,0 +1,215 @@
+"""What every task has in common: raw input, the recipe that `compile()` stands for, presets."""
+
+import math
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from albert_tf.config import AlbertConfig
+from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.models.compilation import Recompiles
+from albert_tf.optimizers.defaults import fine_tuning_optimizer
+from albert_tf.staging import new_directory, refuse_existing
+
+BATCH_SIZE = 32
+
+
+class AlbertTask(Recompiles):
+    """Mixin of all tasks; stands before the keras_hub class in the list of bases.
+
+    A task is a functional model: backbone, head, and a preprocessor that takes raw strings when
+    it is attached. `optimizer="auto"` is AdamW with warm-up and linear decay over the steps of
+    the `fit` that comes; each such `fit` starts its schedule and its moments anew.
+    """
+
+    backbone_cls = AlbertBackbone
+    reads_pooler = True
+
+    @property
+    def trainable_variables(self):
+        """As in Keras, without a pooler that the task does not read: it gets no gradient."""
+        return self._without_idle_pooler(super().trainable_variables)
+
+    @property
+    def trainable_weights(self):
+        """As in Keras, without a pooler that the task does not read: it gets no gradient."""
+        return self._without_idle_pooler(super().trainable_weights)
+
+    def _without_idle_pooler(self, variables):
+        pooler = None if self.backbone is None else self.backbone.pooler
+        if self.reads_pooler or pooler is None:
+            return variables
+        idle = {id(variable) for variable in pooler.variables}
+        return [variable for variable in variables if id(variable) not in idle]
+
+    def default_loss(self):
+        """The loss of `compile(loss="auto")`."""
+        raise NotImplementedError
+
+    def default_metrics(self):
+        """The metrics of `compile(metrics="auto")`."""
+        return []
+
+    def check_preprocessor(self, preprocessor):
+        """Raises `ValueError` where a preprocessor does not fit the backbone."""
+        config = self.backbone.albert_config
+        if preprocessor is None:
+            return
+        if preprocessor.sequence_length > config.max_position_embeddings:
+            raise ValueError(
+                f"sequence_length must be at most the {config.max_position_embeddings} positions "
+                f"of the model: got {preprocessor.sequence_length}."
+            )
+        tokenizer = preprocessor.tokenizer
+        if tokenizer.proto is not None and tokenizer.vocabulary_size() != config.vocab_size:
+            raise ValueError(
+                f"The vocabulary must be the model's: got {tokenizer.vocabulary_size()} pieces for "
+                f"vocab_size {config.vocab_size}. Use the vocabulary file that the model was "
+                "trained with."
+            )
+
+    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
+        """Compiles for training; `"auto"` is the recipe of the task (see the class)."""
+        self._schedule_at_fit = optimizer == "auto"
+        keras.Model.compile(
+            self,
+            optimizer=fine_tuning_optimizer(1) if optimizer == "auto" else optimizer,
+            loss=self.default_loss() if loss == "auto" else loss,
+            metrics=self.default_metrics() if metrics == "auto" else metrics,
+            **kwargs,
+        )
+
+    def fit(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
+        """Trains on raw strings, arrays or a batched `tf.data.Dataset`; see `keras.Model.fit`.
+
+        Arrays are shuffled before every epoch unless `shuffle=False`.
+
+        Raises:
+            ValueError: the number of steps is unknown and the optimizer is the default one, which
+                must know where its decay ends.
+        """
+        if kwargs.get("validation_split") and kwargs.get("validation_data") is None:
+            split = kwargs.pop("validation_split")
+            x, y, sample_weight, held_out = _split(split, x, y, sample_weight)
+            kwargs["validation_data"] = held_out
+        shuffle = kwargs.pop("shuffle", True)
+        dataset = _as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle)
+        held_out = kwargs.get("validation_data")
+        if isinstance(held_out, (tuple, list)):
+            kwargs["validation_data"] = _as_dataset(*held_out, batch_size=batch_size)
+        if self._schedule_at_fit:
+            self._compile_for(_num_steps(dataset, kwargs))
+        return super().fit(dataset, shuffle=False, **kwargs)
+
+    def _compile_for(self, total_steps):
+        config = keras.saving.deserialize_keras_object(self.get_compile_config())
+        self.compile(**config | {"optimizer": fine_tuning_optimizer(total_steps)})
+        self._schedule_at_fit = True
+
+    def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
+        """Loss and metrics on raw strings, arrays or a dataset; see `keras.Model.evaluate`."""
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x, y, sample_weight = _as_dataset(x, y, sample_weight, batch_size), None, None
+        return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x=None, batch_size=None, **kwargs):
+        """Outputs on raw strings, arrays or a dataset; see `keras.Model.predict`."""
+        return super().predict(_as_dataset(x, batch_size=batch_size), **kwargs)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **kwargs):
+        """Builds the task from a preset, or on the backbone of a published checkpoint.
+
+        Args:
+            preset: directory that `save_to_preset` wrote; a TF1 checkpoint; a Hugging Face
+                directory; with `load_weights=False` also the name of a configuration (`base`).
+            load_weights: False for an untrained model of the same shape.
+            **kwargs: arguments of the class; giving the size of the head draws a new head.
+
+        Raises:
+            FileNotFoundError: there is no such directory or file.
+            ValueError: weights are missing, unexpected or misshapen, or a name has no weights.
+        """
+        if preset in AlbertConfig.presets() and not Path(preset).exists():
+            if load_weights:
+                raise ValueError(
+                    f"{preset!r} names a configuration, which has no weights. Give the directory "
+                    "of a checkpoint, or load_weights=False for an untrained model."
+                )
+            dtype = kwargs.pop("dtype", None)
+            return cls(AlbertBackbone(AlbertConfig.from_preset(preset), dtype=dtype), **kwargs)
+        from albert_tf.tasks.loading import build_task, is_published_checkpoint
+
+        if is_published_checkpoint(preset):
+            return build_task(cls, preset, load_weights=load_weights, **kwargs)
+        return super().from_preset(str(preset), load_weights=load_weights, **kwargs)
+
+    def save_to_preset(self, preset_dir, max_shard_size=10):
+        """Writes configuration, weights, preprocessor and vocabulary as a preset directory.
+
+        Raises:
+            FileExistsError: `preset_dir` exists and is not empty.
+        """
+        refuse_existing(preset_dir)
+        with new_directory(preset_dir) as staged:
+            super().save_to_preset(str(staged), max_shard_size=max_shard_size)
+
+
+def _is_dataset(x):
+    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset))
+
+
+def _as_dataset(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+    if _is_dataset(x):
+        return x
+    inputs = keras.utils.pack_x_y_sample_weight(*map(_as_tensors, (x, y, sample_weight)))
+    dataset = tf.data.Dataset.from_tensor_slices(inputs)
+    if shuffle:
+        dataset = dataset.shuffle(max(1, len(dataset)), reshuffle_each_iteration=True)
+    return dataset.batch(batch_size or BATCH_SIZE)
+
+
+def _as_tensors(x):
+    """Lists become tensors; tuples and dictionaries hold several inputs, as in keras_hub."""
+    if isinstance(x, tuple):
+        return tuple(map(_as_tensors, x))
+    if isinstance(x, dict):
+        return {name: _as_tensors(value) for name, value in x.items()}
+    if x is None or isinstance(x, tf.RaggedTensor):
+        return x
+    x = tf.convert_to_tensor(x)
+    if not x.shape.rank:
+        raise ValueError(
+            f"fit, evaluate and predict take a batch: got a single value, {x.numpy()!r}. "
+            "Put it in a list."
+        )
+    return x
+
+
+def _split(fraction, x, y, sample_weight):
+    arrays = tuple(map(_as_tensors, (x, y, sample_weight)))
+    total = len(keras.tree.flatten(arrays[0])[0])
+    cut = total - math.ceil(total * fraction)
+    if not 0 < cut < total:
+        raise ValueError(
+            f"validation_split must leave rows on both sides: got {fraction} of {total} rows."
+        )
+    head = [keras.tree.map_structure(lambda a: a[:cut], a) for a in arrays]
+    tail = tuple(keras.tree.map_structure(lambda a: a[cut:], a) for a in arrays)
+    return *head, tail
+
+
+def _num_steps(dataset, kwargs):
+    per_epoch = kwargs.get("steps_per_epoch")
+    if per_epoch is None and isinstance(dataset, keras.utils.PyDataset):
+        per_epoch = len(dataset)
+    if per_epoch is None:
+        per_epoch = int(dataset.cardinality())
+    if per_epoch < 1:
+        raise ValueError(
+            "The default optimizer must know the number of steps, and this dataset does not tell "
+            f"it (cardinality {per_epoch}). Give steps_per_epoch, apply "
+            "tf.data.experimental.assert_cardinality(n), or compile with an optimizer of your own."
+        )
+    return per_epoch * (kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0))

@@ -1,0 +1,59 @@
+"""Package description. Each dependency says in one line what it is for."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIRED = [
+    "tensorflow>=2.21,<2.22",  # graphs, tf.data, SavedModel, the TFLite converter
+    "keras>=3.15,<3.16",  # layers and model.fit; minor version pinned, we override two private hooks
+    "keras-nlp>=0.32,<0.33",  # installs keras_hub: Backbone, Task, Preprocessor, presets
+    "tensorflow-text>=2.21,<2.22",  # SentencePiece and normalization as graph ops
+    "tensorflow-serving-api>=2.21,<2.22",  # message types of TF Serving
+    "protobuf>=6.31.1,<7",  # the one range that TensorFlow, TF Serving and Beam all accept
+    "grpcio>=1.74,<2",  # the wire of TF Serving's API
+    "grpcio-health-checking>=1.74,<2",  # standard health service of the embedded server
+    "sentencepiece>=0.2.1,<0.3",  # trains vocabularies
+    "safetensors>=0.5,<1",  # reads and writes Hugging Face weights without torch
+    "numpy>=1.26,<3",  # arrays
+    "scikit-learn>=1.6,<2",  # accuracy, F1 and Matthews correlation
+    "scipy>=1.13,<2",  # Pearson and Spearman correlation
+    "rich>=13.9,<16",  # progress bars and tables
+    "matplotlib>=3.9,<4",  # learning curves
+]
+EXTRAS = {
+    "test": [
+        "pytest>=8.3,<10",  # runs the tests
+        "ruff>=0.11,<1",  # formats and lints
+        "ai-edge-litert>=2.1,<3",  # runs TFLite files as a device does
+        "jax>=0.7,<1",  # the second backend that the model must run on (CPU build)
+    ],
+    "data": [
+        "tensorflow-datasets>=4.9.9,<5",  # GLUE and others by name, where there is a network
+        "apache-beam[tfrecord]>=2.70,<3",  # pretraining data at scale
+    ],
+    "notebooks": [
+        "jupyterlab>=4.4,<5",  # opens the notebooks
+        "nbclient>=0.10,<1",  # executes them in the tests
+    ],
+    "bench": [
+        "torch>=2.9,<3",  # runs transformers' ALBERT
+        "transformers>=5,<6",  # the peer in benchmarks and parity tests
+        "onnxruntime>=1.22,<2",  # the peer on mobile-sized models
+    ],
+}
+
+setup(
+    name="albert-tf",
+    version="0.1.0",
+    description="ALBERT for Keras 3 and TensorFlow, from raw text to a served model",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["albert_tf", "albert_tf.*"]),
+    package_data={"albert_tf": ["presets/*.json", "training/recipes/*.json"]},
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["albert-tf = albert_tf.cli:main"]},
+)

@@ -1,0 +1,74 @@
+"""Fixtures for all tests: the small model, its vocabulary, and the data beside the repository."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import io
+from pathlib import Path
+
+import pytest
+
+from albert_tf.config import AlbertConfig
+
+SENTENCES = [
+    "A sorted list answers in logarithmic time.",
+    "The cat sat on the mat, and 3, 14 or 1,000 dogs did not.",
+    "Plot the first array against the second.",
+    "Open the file and read every line of it.",
+    "What a wonderful film, full of light!",
+    "A dull story that never finds its end.",
+    "Numbers are drawn from a normal distribution.",
+    "She said (quietly): “no more than £5 – or €6”.",
+]
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The data and recorded behaviour beside the repository; tests skip where it is absent."""
+    path = Path(__file__).parents[2] / "shared"
+    if not path.is_dir():
+        pytest.skip(f"needs the folder {path}, which this checkout does not have")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_proto():
+    """Bytes of a SentencePiece model of 120 pieces with ALBERT's special tokens."""
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(line.lower() for line in SENTENCES * 3),
+        model_writer=model,
+        vocab_size=120,
+        pad_id=0,
+        unk_id=1,
+        bos_id=-1,
+        eos_id=-1,
+        control_symbols="[CLS],[SEP],[MASK]",
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tiny_proto):
+    """`AlbertTokenizer` on the tiny vocabulary."""
+    from albert_tf.tokenizer import AlbertTokenizer
+
+    return AlbertTokenizer(proto=tiny_proto)
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """A configuration small enough for a test and with no two sizes alike."""
+    return AlbertConfig(
+        vocab_size=120,
+        embedding_size=8,
+        hidden_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=40,
+        max_position_embeddings=48,
+    )
