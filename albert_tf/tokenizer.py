@@ -1,0 +1,325 @@
+"""Text to ids and back as TensorFlow ops, the way the original `tokenization.py` does it."""
+
+import json
+import re
+from pathlib import Path
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from albert_tf.sentencepiece_model import CONTROL, SentencePieceModel
+from albert_tf.sentencepiece_ops import SentencePieceOps
+from albert_tf.staging import new_file
+from albert_tf.text_cleanup import align_cleaned, clean_text, repair
+
+VOCABULARY_FILE = "vocabulary.spm"
+
+
+@keras.saving.register_keras_serializable("albert_tf")
+class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
+    """Turns raw text into SentencePiece ids, with the original's clean-up, inside the graph.
+
+    The clean-up (`text_cleanup`) and the digit-comma rule ("3," is "3" and ",") are those of
+    google-research/albert, so that the published checkpoints see the ids they were trained
+    on. Everything is an op: it runs in `tf.data`, in a SavedModel and in TF Serving.
+
+    Special tokens are found in the vocabulary: `start_token` [CLS], `end_token` [SEP],
+    `mask_token` [MASK], `pad_token` <pad>, `unk_token` <unk>, each with its `..._id`. Text that
+    spells them gives ordinary ids: only a caller can put a special token into a sequence.
+
+    Args:
+        proto: path of a SentencePiece `.model` file, or its bytes.
+        lowercase: whether letters become small; the published English models want it.
+        keep_accents: whether combining marks stay; the published English models drop them.
+
+    Call arguments:
+        inputs: text, as a string, nested lists, an array, a tensor or a ragged tensor.
+
+    Returns:
+        int32 ragged tensor with one more dimension than `inputs`; `(num_tokens,)` for a string.
+
+    Raises:
+        FileNotFoundError: `proto` names no file.
+        ValueError: `proto` is no usable vocabulary, or lacks a special token.
+    """
+
+    def __init__(self, proto=None, lowercase=True, keep_accents=False, **kwargs):
+        super().__init__(**{"dtype": "int32", **kwargs})
+        self.lowercase = lowercase
+        self.keep_accents = keep_accents
+        self.file_assets = [VOCABULARY_FILE]
+        self._model = None
+        self._add_special_token("[CLS]", "start_token")
+        self._add_special_token("[SEP]", "end_token")
+        self._add_special_token("[MASK]", "mask_token")
+        self._add_special_token("<pad>", "pad_token")
+        self._add_special_token("<unk>", "unk_token")
+        if proto is not None:
+            self.set_proto(proto)
+
+    def set_proto(self, proto):
+        """Takes the vocabulary from a `.model` file or its bytes; errors as in the constructor."""
+        model = SentencePieceModel(proto)
+        missing = [token for token in self.special_tokens if token not in model.ids]
+        if missing:
+            raise ValueError(
+                f"The vocabulary must hold the special tokens [CLS] [SEP] [MASK] <pad> <unk>: "
+                f"{model.source} lacks {' '.join(sorted(missing))}. Train it with "
+                "control_symbols [CLS],[SEP],[MASK] and pad_id 0, unk_id 1."
+            )
+        special_ids = [model.ids[token] for token in self.special_tokens if token != "<unk>"]
+        hidden_ids = np.union1d(model.of_type(CONTROL), special_ids)
+        with tf.init_scope(), tf.device("cpu"):
+            self._ops = SentencePieceOps(model, hidden_ids)
+        self._model = model
+        self._update_special_token_ids()
+
+    @property
+    def proto(self):
+        """The serialized SentencePiece model as bytes, or None before there is one."""
+        return self._model and self._model.proto
+
+    def call(self, inputs, training=None):
+        return self.tokenize(inputs)
+
+    def tokenize(self, inputs):
+        """Gives the ids of text; calling the tokenizer does the same."""
+        self._check_vocabulary()
+
+        def encode(text):
+            return self._ops.encode(clean_text(text, self.lowercase, self.keep_accents))
+
+        with tf.device("cpu"):
+            return _map_text(encode, _as_text(inputs))
+
+    def tokenize_with_offsets(self, inputs):
+        """Gives the ids of text, and for each the span of the given text that it stands for.
+
+        Positions count Unicode characters (Python's string indices) of the text as given,
+        before any clean-up. A piece covers the accents that were stripped from its letters,
+        and never the space before it; a lone "▁" has an empty span. Pieces cut from one
+        character ("½" is "1", "⁄", "2") share its span.
+
+        Args:
+            inputs: as in the call.
+
+        Returns:
+            (ids, starts, ends): int32, int64, int64, all shaped like the result of the call;
+            ends are exclusive.
+        """
+        self._check_vocabulary()
+
+        def encode(text):
+            text = repair(text)
+            cleaned = clean_text(text, self.lowercase, self.keep_accents)
+            ids = self._ops.encode(cleaned)
+            starts, ends = align_cleaned(text, self.keep_accents)
+            return ids, *self._ops.find_spans(ids, cleaned, starts, ends)
+
+        with tf.device("cpu"):
+            return _map_text(encode, _as_text(inputs))
+
+    def detokenize(self, inputs):
+        """Turns ids back into (cleaned) text.
+
+        Padding, [CLS], [SEP], [MASK] and other control pieces are skipped; <unk> shows as
+        " ⁇ ", SentencePiece's sign for lost text.
+
+        Args:
+            inputs: int ids, the last dimension holding the tokens of one text: nested lists,
+                an array, a tensor or a ragged tensor.
+
+        Returns:
+            string tensor without that last dimension; a scalar for `(num_tokens,)`.
+
+        Raises:
+            ValueError: an id lies outside the vocabulary (in a graph, the op's own error).
+        """
+        self._check_vocabulary()
+        with tf.device("cpu"):
+            ids = _as_ids(inputs)
+            flat = ids.flat_values if isinstance(ids, tf.RaggedTensor) else ids
+            if tf.executing_eagerly():
+                self._check_ids(flat.numpy())
+            return _map_ids(self._ops.decode, ids)
+
+    def token_to_id(self, token):
+        """Gives the id of a piece; that of <unk> if the vocabulary lacks it."""
+        self._check_vocabulary()
+        token = token.decode("utf-8") if isinstance(token, bytes) else token
+        return self._model.ids.get(token, self._model.ids[self.unk_token])
+
+    def id_to_token(self, id):
+        """Gives the piece with this id, as a string."""
+        self._check_vocabulary()
+        self._check_ids(np.asarray(id))
+        return self._model.pieces[int(id)]
+
+    def get_vocabulary(self):
+        """Gives all pieces as strings, in the order of their ids."""
+        self._check_vocabulary()
+        return list(self._model.pieces)
+
+    def vocabulary_size(self):
+        """Gives the number of pieces."""
+        self._check_vocabulary()
+        return len(self._model.pieces)
+
+    def get_config(self):
+        # The vocabulary is an asset: it travels as a file beside the config.
+        return {
+            **super().get_config(),
+            "proto": None,
+            "lowercase": self.lowercase,
+            "keep_accents": self.keep_accents,
+        }
+
+    def save_assets(self, dir_path):
+        """Writes the vocabulary into an existing directory."""
+        self._check_vocabulary()
+        with new_file(Path(dir_path) / VOCABULARY_FILE, overwrite=True) as staged:
+            staged.write_bytes(self.proto)
+
+    def load_assets(self, dir_path):
+        """Reads the vocabulary that `save_assets` wrote."""
+        self.set_proto(Path(dir_path) / VOCABULARY_FILE)
+
+    @classmethod
+    def from_preset(cls, preset, config_file="tokenizer.json", **kwargs):
+        """Reads the tokenizer of a preset directory, whatever model stands beside it.
+
+        Args:
+            preset: local directory that `save_to_preset` of a tokenizer or task wrote.
+            config_file: name of the tokenizer's file in it.
+            **kwargs: settings that replace the saved ones.
+
+        Raises:
+            FileNotFoundError: the directory holds no tokenizer, or no vocabulary.
+            ValueError: the file is unreadable or describes another class.
+        """
+        path = Path(preset) / config_file
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"A preset must be a local directory with {config_file}: there is no {path}. "
+                "save_to_preset(directory) writes one."
+            )
+        try:
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            registered_name, config = saved["registered_name"], saved["config"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"A tokenizer's config cannot be read: {path}: {error!r}.") from error
+        saved_class = keras.saving.get_registered_object(registered_name)
+        if not (isinstance(saved_class, type) and issubclass(saved_class, cls)):
+            raise ValueError(
+                f"The preset must hold a {cls.__name__}: {path} describes {registered_name}. "
+                "Load it with the class that wrote it."
+            )
+        tokenizer = saved_class.from_config({**config, **kwargs})
+        tokenizer.load_preset_assets(str(preset))
+        return tokenizer
+
+    def _check_vocabulary(self):
+        if self._model is None:
+            raise ValueError(
+                "The tokenizer has no vocabulary yet: pass proto= to the constructor, or call "
+                "load_assets(directory)."
+            )
+
+    def _check_ids(self, ids):
+        size = self.vocabulary_size()
+        if ids.size and not (0 <= ids.min() and ids.max() < size):
+            raise ValueError(
+                f"Ids must lie in the vocabulary, 0 to {size - 1}: got {ids.min()} to "
+                f"{ids.max()}. Were they made with another vocabulary?"
+            )
+
+
+def _map_text(function, text):
+    """Applies a function of string vectors to text of any rank.
+
+    Args:
+        function: takes a string tensor `(num_texts,)`, gives one ragged tensor
+            `(num_texts, num_tokens)` or a tuple of them.
+        text: string tensor or ragged tensor.
+
+    Returns:
+        What the function gives, with the dimensions of `text` in front.
+    """
+    if isinstance(text, tf.RaggedTensor):
+        text = text.with_row_splits_dtype(tf.int64)
+        mapped = _map_text(function, text.flat_values)
+        return _each(text.with_flat_values, mapped)
+    rank = text.shape.rank
+    if rank is None:
+        raise ValueError("The number of dimensions of the text must be known: set its shape first.")
+    if rank == 0:
+        return _each(lambda ragged: ragged.values, function(text[tf.newaxis]))
+    if rank == 1:
+        return function(text)
+    return _map_text(function, tf.RaggedTensor.from_tensor(text, ragged_rank=rank - 1))
+
+
+def _each(function, results):
+    return tuple(map(function, results)) if isinstance(results, tuple) else function(results)
+
+
+def _map_ids(function, ids):
+    """Applies a function of ragged `(num_texts, num_tokens)` to ids of any rank above 0."""
+    if isinstance(ids, tf.RaggedTensor):
+        if ids.ragged_rank > 1:
+            return ids.with_values(_map_ids(function, ids.values))
+        return function(ids)
+    rows = tf.reshape(ids, [-1, tf.shape(ids)[-1]])
+    return tf.reshape(function(tf.RaggedTensor.from_tensor(rows)), tf.shape(ids)[:-1])
+
+
+def _as_text(inputs):
+    """Makes a string tensor or ragged tensor of what a caller may hand in as text."""
+    if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
+        inputs = _convert(_without_surrogates(inputs), tf.string)
+    if inputs.dtype != tf.string:
+        raise ValueError(
+            f"Text must be strings: got {inputs.dtype.name} of shape {inputs.shape}. "
+            "detokenize() turns ids into text."
+        )
+    return inputs
+
+
+def _as_ids(inputs):
+    if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
+        inputs = _convert(inputs, tf.int32)
+    if not inputs.dtype.is_integer or inputs.shape.rank == 0:
+        raise ValueError(
+            f"Ids must be integers with at least one dimension: got {inputs.dtype.name} of "
+            f"shape {inputs.shape}."
+        )
+    return tf.cast(inputs, tf.int32)
+
+
+def _convert(values, dtype):
+    try:
+        if isinstance(values, (list, tuple)) and any(map(_is_sequence, values)):
+            return tf.ragged.constant(values, dtype)
+        return tf.convert_to_tensor(values, dtype)
+    except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
+        raise ValueError(
+            f"Expected {dtype.name} values, nested evenly: got {values!r:.200}. {error}"
+        ) from error
+
+
+def _is_sequence(value):
+    return isinstance(value, (list, tuple, np.ndarray))
+
+
+def _without_surrogates(text):
+    """Replaces halves of surrogate pairs, which JSON can smuggle into a Python string."""
+    if isinstance(text, str):
+        return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+    if isinstance(text, (list, tuple)):
+        return [_without_surrogates(part) for part in text]
+    if isinstance(text, np.ndarray) and text.dtype.kind in "UO":
+        return np.array(_without_surrogates(text.tolist()), object)
+    return text
