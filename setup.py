@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 REQUIRED = [
     "tensorflow>=2.21,<2.22",  # graphs, tf.data, SavedModel, the TFLite converter
-    "keras>=3.15,<3.16",  # layers and model.fit; minor version pinned, we override two private hooks
+    "keras>=3.15,<3.16",  # layers and model.fit
     "keras-nlp>=0.32,<0.33",  # installs keras_hub: Backbone, Task, Preprocessor, presets
     "tensorflow-text>=2.21,<2.22",  # SentencePiece and normalization as graph ops
     "tensorflow-serving-api>=2.21,<2.22",  # message types of TF Serving

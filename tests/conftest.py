@@ -34,14 +34,14 @@ def shared():
 
 @pytest.fixture(scope="session")
 def tiny_proto():
-    """Bytes of a SentencePiece model of 120 pieces with ALBERT's special tokens."""
+    """Bytes of a SentencePiece model of 88 pieces with ALBERT's special tokens."""
     import sentencepiece
 
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(line.lower() for line in SENTENCES * 3),
         model_writer=model,
-        vocab_size=120,
+        vocab_size=88,
         pad_id=0,
         unk_id=1,
         bos_id=-1,
@@ -64,7 +64,7 @@ def tiny_tokenizer(tiny_proto):
 def tiny_config():
     """A configuration small enough for a test and with no two sizes alike."""
     return AlbertConfig(
-        vocab_size=120,
+        vocab_size=88,
         embedding_size=8,
         hidden_size=24,
         num_hidden_layers=3,

@@ -30,7 +30,7 @@ def pack_segments(segments, sequence_length, tokenizer):
             f"sequence_length must leave room for text beside {len(segments) + 1} special tokens: "
             f"got {sequence_length}."
         )
-    lengths = [tf.cast(segment.row_lengths(), tf.int32) for segment in segments]
+    lengths = [tf.cast(segment.row_lengths(), tf.int64) for segment in segments]
     kept = truncated_lengths(lengths, room)
     batch = tf.shape(lengths[0])[0]
     start = tf.fill([batch, 1], tf.cast(tokenizer.start_token_id, tf.int32))
@@ -40,14 +40,14 @@ def pack_segments(segments, sequence_length, tokenizer):
         pieces += [_heads(segment, length), tf.RaggedTensor.from_tensor(end)]
     rows = tf.concat(pieces, axis=1)
 
-    row_lengths = tf.cast(rows.row_lengths(), tf.int32)
+    row_lengths = rows.row_lengths()
     # An empty batch has no longest row; [CLS] [SEP] is the shortest that there can be.
     width = tf.reduce_max(tf.concat([row_lengths, [2]], axis=0))
     padding_mask = tf.sequence_mask(row_lengths, width, dtype=tf.int32)
     in_first = tf.sequence_mask(kept[0] + 2, width, dtype=tf.int32)
     token_ids = rows.to_tensor(tokenizer.pad_token_id, shape=(None, None))
     # `to_tensor` pads to the longest row; an empty batch still needs the width.
-    token_ids = tf.pad(token_ids, [[0, 0], [0, width - tf.shape(token_ids)[1]]])
+    token_ids = tf.pad(token_ids, [[0, 0], [0, width - tf.shape(token_ids, tf.int64)[1]]])
     return {
         "token_ids": token_ids,
         "segment_ids": padding_mask * (1 - in_first),
@@ -59,24 +59,24 @@ def truncated_lengths(lengths, room):
     """How many tokens of each segment stay, cutting the longer one first, the second on a tie.
 
     Args:
-        lengths: one or two int32 tensors `(batch,)`.
+        lengths: one or two int64 tensors `(batch,)`.
         room: most tokens of a row, without special tokens.
 
     Returns:
-        List of int32 tensors `(batch,)`.
+        List of int64 tensors `(batch,)`.
     """
     if len(lengths) == 1:
         return [tf.minimum(lengths[0], room)]
     first, second = lengths
     larger_half = (room + 1) // 2
     return [
-        tf.minimum(first, tf.maximum(larger_half, room - second)),
-        tf.minimum(second, tf.maximum(room - larger_half, room - first)),
+        tf.minimum(first, tf.maximum(room - second, larger_half)),
+        tf.minimum(second, tf.maximum(room - first, room - larger_half)),
     ]
 
 
 def _heads(segment, lengths):
     """The first `lengths[i]` values of each row `i`."""
-    starts = tf.cast(segment.row_starts(), tf.int32)
+    starts = tf.cast(segment.row_starts(), tf.int64)
     places = tf.ragged.range(starts, starts + lengths)
     return tf.RaggedTensor.from_row_lengths(tf.gather(segment.values, places.values), lengths)

@@ -9,11 +9,11 @@ from albert_tf.layers.layer_norm import LayerNorm
 
 @keras.saving.register_keras_serializable("albert_tf")
 class AlbertEmbeddings(ConfiguredLayer):
-    """Sum of word, position and segment embeddings, normalized (original: `embedding_postprocessor`).
+    """Sum of word, position and segment embeddings, normalized.
 
-    The tables have width E; the product E x H is the next layer of the backbone. Where only the
-    words are factorized (`factorized_tables="words"`, albert_zh's tiny model), the product comes
-    before the sum and all that follows has width H.
+    The original's `embedding_postprocessor`. The tables have width E; the product E x H is the
+    next layer of the backbone. Where only the words are factorized (`factorized_tables="words"`,
+    albert_zh's tiny model), the product comes before the sum, and all that follows has width H.
 
     Call arguments:
         token_ids: int `(batch, seq_len)` in [0, vocab_size).
@@ -63,7 +63,7 @@ class AlbertEmbeddings(ConfiguredLayer):
         if seq_len is not None and seq_len > self.config.max_position_embeddings:
             raise ValueError(
                 f"A row must have at most {self.config.max_position_embeddings} tokens "
-                f"(max_position_embeddings): got {seq_len}. Cut the text, or let a preprocessor do it."
+                f"(max_position_embeddings): got {seq_len}. Cut the text; a preprocessor does."
             )
         words = self.word_embeddings(token_ids)
         if self.word_projection is not None:

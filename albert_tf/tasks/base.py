@@ -195,9 +195,12 @@ def _split(fraction, x, y, sample_weight):
         raise ValueError(
             f"validation_split must leave rows on both sides: got {fraction} of {total} rows."
         )
-    head = [keras.tree.map_structure(lambda a: a[:cut], a) for a in arrays]
-    tail = tuple(keras.tree.map_structure(lambda a: a[cut:], a) for a in arrays)
-    return *head, tail
+    head, tail = slice(None, cut), slice(cut, None)
+    return *_rows(arrays, head), _rows(arrays, tail)
+
+
+def _rows(arrays, part):
+    return keras.tree.map_structure(lambda a: None if a is None else a[part], arrays)
 
 
 def _num_steps(dataset, kwargs):
