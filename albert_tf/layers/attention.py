@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from albert_tf.layers.base import ConfiguredLayer
+from albert_tf.layers.base import ConfiguredLayer, product
 from albert_tf.layers.layer_norm import LayerNorm
 
 # Added to the score of a padded key. Large enough that softmax gives it exactly 0 in float32,
@@ -76,18 +76,18 @@ class SelfAttention(ConfiguredLayer):
 
     def call(self, hidden, kernels, padding_score, training=None):
         seq_len = ops.shape(padding_score)[-1]
-        mixed = ops.matmul(hidden, kernels.query_key_value) + kernels.query_key_value_bias
+        mixed = product(hidden, kernels.query_key_value, kernels.query_key_value_bias)
         shape = (-1, seq_len, 3, self.config.num_attention_heads, self.head_size)
-        mixed = ops.reshape(mixed, shape)
-        query = ops.transpose(mixed[:, :, 0], (0, 2, 1, 3))
-        key = ops.transpose(mixed[:, :, 1], (0, 2, 3, 1))
-        value = ops.transpose(mixed[:, :, 2], (0, 2, 1, 3))
+        # One transposition for all three: (3, batch, heads, seq_len, head_size).
+        mixed = ops.transpose(ops.reshape(mixed, shape), (2, 0, 3, 1, 4))
+        query, key, value = mixed[0], mixed[1], mixed[2]
+        key = ops.transpose(key, (0, 1, 3, 2))
         scores = ops.matmul(query, key) * self.head_size**-0.5 + padding_score
         attention = ops.softmax(scores, axis=-1)
         context = ops.matmul(self.map_dropout(attention, training=training), value)
         context = ops.transpose(context, (0, 2, 1, 3))
         context = ops.reshape(context, (-1, self.config.hidden_size))
-        output = ops.matmul(context, kernels.output) + kernels.output_bias
+        output = product(context, kernels.output, kernels.output_bias)
         output = self.output_dropout(output, training=training)
         return ops.cast(self.layer_norm(hidden + output), self.compute_dtype), attention
 

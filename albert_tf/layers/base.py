@@ -1,6 +1,7 @@
 """What every layer here has in common: it is built from an AlbertConfig, and saves it."""
 
 import keras
+from keras import ops
 
 from albert_tf.config import AlbertConfig
 
@@ -41,3 +42,12 @@ def activation(name):
     if name == "gelu_exact":
         return lambda x: keras.activations.gelu(x, approximate=False)
     return keras.activations.get(name)
+
+
+def product(x, kernel, bias):
+    """`x @ kernel + bias` for `x` of two dimensions.
+
+    `ops.add`, unlike `+`, becomes a BiasAdd under TensorFlow, which is fused with the product and
+    with the tanh form of GELU behind it.
+    """
+    return ops.add(ops.matmul(x, kernel), bias)

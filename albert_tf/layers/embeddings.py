@@ -60,7 +60,8 @@ class AlbertEmbeddings(ConfiguredLayer):
 
     def call(self, token_ids, segment_ids, training=None):
         seq_len = token_ids.shape[1]
-        if seq_len is not None and seq_len > self.config.max_position_embeddings:
+        # None or a symbol while the graph is built.
+        if isinstance(seq_len, int) and seq_len > self.config.max_position_embeddings:
             raise ValueError(
                 f"A row must have at most {self.config.max_position_embeddings} tokens "
                 f"(max_position_embeddings): got {seq_len}. Cut the text; a preprocessor does."

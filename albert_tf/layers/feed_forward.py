@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from albert_tf.layers.attention import kernel_of
-from albert_tf.layers.base import ConfiguredLayer, activation
+from albert_tf.layers.base import ConfiguredLayer, activation, product
 from albert_tf.layers.layer_norm import LayerNorm
 
 
@@ -52,7 +52,7 @@ class FeedForward(ConfiguredLayer):
         return FeedForwardKernels(*[ops.cast(w, self.compute_dtype) for w in weights])
 
     def call(self, hidden, kernels, training=None):
-        inner = ops.matmul(hidden, kernels.intermediate) + kernels.intermediate_bias
-        output = ops.matmul(self.activation(inner), kernels.output) + kernels.output_bias
+        inner = product(hidden, kernels.intermediate, kernels.intermediate_bias)
+        output = product(self.activation(inner), kernels.output, kernels.output_bias)
         output = self.dropout(output, training=training)
         return ops.cast(self.layer_norm(hidden + output), self.compute_dtype)
