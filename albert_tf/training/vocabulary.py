@@ -1,0 +1,139 @@
+"""Trains a SentencePiece vocabulary with the settings of the published one (original's README)."""
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import sentencepiece
+import tensorflow as tf
+
+from albert_tf.staging import new_file
+from albert_tf.text_cleanup import clean_text
+
+CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
+USER_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
+MAX_LINE_BYTES = 4192  # SentencePiece leaves longer lines out without a word
+
+
+def train_vocabulary(
+    texts: Iterable[str],
+    out: str | Path,
+    vocab_size: int = 30_000,
+    *,
+    lowercase: bool = True,
+    keep_accents: bool = False,
+    character_coverage: float = 0.99995,
+    max_sentences: int = 10_000_000,
+    overwrite: bool = False,
+) -> Path:
+    """Trains a vocabulary as the original did; the file loads in `AlbertTokenizer`.
+
+    A unigram model with `<pad>` 0, `<unk>` 1, no begin or end marks, the control symbols
+    [CLS] [SEP] [MASK], and `( ) " - . – £ €` each always a piece of its own. The text is cleaned
+    as the tokenizer cleans it. The same texts in the same order give the same file.
+
+    Args:
+        texts: sentences or lines, read once; give a generator for a corpus of any size.
+        out: file to write, for example `vocabulary.model`.
+        vocab_size: number of pieces, the special ones included.
+        lowercase, keep_accents: as for the `AlbertTokenizer` that will use the file.
+        character_coverage: share of the characters of the text that get a piece, in (0, 1].
+        max_sentences: SentencePiece holds at most so many in memory, drawn by chance.
+        overwrite: whether an existing file may be replaced.
+
+    Returns:
+        `out` as a `Path`.
+
+    Raises:
+        FileExistsError: `out` exists and `overwrite` is false.
+        ValueError: no text, or too little text for the vocabulary, or a vocabulary too small
+            for the characters of the text; the message names the sizes that are possible.
+    """
+    model = io.BytesIO()
+    with new_file(out, overwrite=overwrite) as staged:
+        sentencepiece.set_random_generator_seed(0)
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=_cleaned_lines(texts, lowercase, keep_accents),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=vocab_size,
+                pad_id=0,
+                unk_id=1,
+                bos_id=-1,
+                eos_id=-1,
+                control_symbols=list(CONTROL_SYMBOLS),
+                user_defined_symbols=list(USER_SYMBOLS),
+                character_coverage=character_coverage,
+                shuffle_input_sentence=True,
+                input_sentence_size=max_sentences,
+                max_sentence_length=MAX_LINE_BYTES,
+                num_threads=16,  # part of the result: sums are rounded per thread
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise ValueError(_advice(str(error), vocab_size)) from error
+        staged.write_bytes(model.getvalue())
+    return Path(out)
+
+
+def lines_of(paths: Iterable[str | Path]) -> Iterator[str]:
+    """Yields the lines of UTF-8 text files one by one, empty ones left out.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a line is not UTF-8; the message names file and line.
+    """
+    for path in map(Path, paths):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    text = line.decode("utf-8").strip()
+                except UnicodeDecodeError as error:
+                    raise ValueError(
+                        f"{path}, line {number}: the text must be UTF-8: {error}. Convert the "
+                        "file, for example with iconv."
+                    ) from error
+                if text:
+                    yield text
+
+
+def _cleaned_lines(texts: Iterable[str], lowercase: bool, keep_accents: bool) -> Iterator[bytes]:
+    texts = iter(texts)
+    # A graph op is slow on one string and fast on many.
+    while batch := list(islice(texts, 1000)):
+        for line in clean_text(tf.constant(batch, tf.string), lowercase, keep_accents).numpy():
+            yield from _pieces_of_line(line)
+
+
+def _pieces_of_line(line: bytes) -> Iterator[bytes]:
+    """Cuts a line at spaces so that every part is short enough to be used."""
+    while len(line) > MAX_LINE_BYTES:
+        end = line.rfind(b" ", 0, MAX_LINE_BYTES) + 1
+        if end == 0:  # one word longer than a line: no use for a vocabulary
+            end = line.find(b" ") + 1 or len(line)
+        else:
+            yield line[: end - 1]
+        line = line[end:]
+    if line:
+        yield line
+
+
+def _advice(message: str, vocab_size: int) -> str:
+    """Says what SentencePiece's message means for the caller."""
+    if "!sentences_.empty()" in message:
+        return "A vocabulary needs text: got none. Check that the input files are not empty."
+    if largest := re.search(r"value <= (\d+)", message):
+        return (
+            f"The text must be rich enough for vocab_size pieces: got vocab_size={vocab_size}, and "
+            f"this text can give at most {largest[1]}. Use vocab_size={largest[1]} or less, or "
+            "more text."
+        )
+    if smallest := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return (
+            f"Every character of the text needs a piece: got vocab_size={vocab_size}, and this "
+            f"text needs at least {smallest[1]}. Use more pieces or a smaller character_coverage."
+        )
+    return f"SentencePiece could not train a vocabulary of {vocab_size} pieces: {message}"
