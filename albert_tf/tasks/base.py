@@ -100,6 +100,10 @@ class AlbertTask(Recompiles):
             kwargs["validation_data"] = _as_dataset(*held_out, batch_size=batch_size)
         if self._schedule_at_fit:
             self._compile_for(_num_steps(dataset, kwargs))
+        if not self.optimizer.built:
+            # Built inside of the training step, it makes TensorFlow trace the step twice.
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         return super().fit(dataset, shuffle=False, **kwargs)
 
     def _compile_for(self, total_steps):
