@@ -1,0 +1,165 @@
+"""What stands at a path: which kind of checkpoint, its configuration, its vocabulary."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from albert_tf.checkpoints.weights import CheckpointError
+
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+TORCH_SUFFIXES = (".bin", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """Where a checkpoint is.
+
+    Args:
+        kind: `tf1`, `hugging_face` or `preset`.
+        weights: file, TF1 prefix, or the directory of a preset.
+        directory: where configuration and vocabulary are looked for.
+    """
+
+    kind: str
+    weights: Path
+    directory: Path
+
+
+def find_checkpoint(path):
+    """Says what checkpoint stands at `path`.
+
+    Args:
+        path: a directory, a TF1 prefix, or a file of weights.
+
+    Raises:
+        FileNotFoundError: there is nothing, or nothing that is a checkpoint.
+        CheckpointError: there are several, so that one must be named.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _in_directory(path)
+    if path.is_file() and path.suffix in (".safetensors", *TORCH_SUFFIXES):
+        return CheckpointFiles("hugging_face", path, path.parent)
+    prefix = Path(re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", str(path)))
+    if Path(f"{prefix}.index").is_file():
+        return CheckpointFiles("tf1", prefix, prefix.parent)
+    raise FileNotFoundError(
+        f"There is no checkpoint at {path}: neither a directory, nor a file of weights "
+        f"(.safetensors, {', '.join(TORCH_SUFFIXES)}), nor a TF1 prefix with {prefix}.index beside "
+        "it."
+    )
+
+
+def _in_directory(directory):
+    config = directory / "config.json"
+    if config.is_file() and "registered_name" in read_json(config):
+        return CheckpointFiles("preset", directory, directory)
+    found = [CheckpointFiles("tf1", prefix, directory) for prefix in _tf1_prefixes(directory)]
+    weights = [directory / name for name in SAFETENSORS if (directory / name).is_file()][:1]
+    weights = weights or _torch_files(directory)
+    found += [CheckpointFiles("hugging_face", file, directory) for file in weights]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CheckpointError(
+            f"{directory} holds several checkpoints. Name one of them: "
+            f"{', '.join(str(files.weights) for files in found)}."
+        )
+    raise FileNotFoundError(
+        f"{directory} holds no checkpoint: looked for a preset (config.json with registered_name), "
+        f"{', '.join(SAFETENSORS)}, pytorch_model.bin (or one *.pth), and one TF1 *.index."
+    )
+
+
+def _torch_files(directory):
+    usual = directory / "pytorch_model.bin"
+    if usual.is_file():
+        return [usual]
+    return sorted(file for file in directory.iterdir() if file.suffix in TORCH_SUFFIXES[1:])
+
+
+def _tf1_prefixes(directory):
+    # The second is the layout of a TF-Hub module.
+    for place in (directory, directory / "variables"):
+        state = place / "checkpoint"
+        if state.is_file():
+            text = state.read_text(encoding="utf-8")
+            named = re.search(r'^model_checkpoint_path:\s*"([^"]+)"', text, re.MULTILINE)
+            # The file may have been moved since: only the name counts.
+            prefix = named and place / Path(named[1]).name
+            if not prefix or not Path(f"{prefix}.index").is_file():
+                raise FileNotFoundError(
+                    f"{state} names {named and named[1]!r}, but there is no {prefix}.index."
+                )
+            return [prefix]
+        indices = sorted(place.glob("*.index")) if place.is_dir() else []
+        if indices:
+            return [index.with_suffix("") for index in indices]
+    return []
+
+
+def read_json(path):
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: the file holds no JSON object.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} must hold a JSON object: {error}.") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} must hold a JSON object: got {type(values).__name__}.")
+    return values
+
+
+def find_config(files):
+    """The configuration beside a published checkpoint, or None.
+
+    Raises:
+        CheckpointError: several files could be it.
+    """
+    if files.kind == "hugging_face":
+        path = files.directory / "config.json"
+        return path if path.is_file() else None
+    for place in _places(files.directory):
+        usual = place / "albert_config.json"
+        if usual.is_file():
+            return usual
+        others = [p for p in sorted(place.glob("*config*.json")) if "tokenizer" not in p.name]
+        if len(others) > 1:
+            raise CheckpointError(
+                f"Several files could be the configuration: {', '.join(map(str, others))}. Call "
+                "one albert_config.json, or give config=AlbertConfig.from_json(path)."
+            )
+        if others:
+            return others[0]
+    return None
+
+
+def find_vocabulary(directory):
+    """The SentencePiece model beside a published checkpoint, or None.
+
+    Raises:
+        CheckpointError: several files could be it.
+    """
+    for place in _places(directory):
+        for name in ("spiece.model", "30k-clean.model"):
+            if (place / name).is_file():
+                return place / name
+        others = sorted(place.glob("*.model"))
+        if len(others) > 1:
+            raise CheckpointError(
+                f"Several files could be the vocabulary: {', '.join(map(str, others))}. Call the "
+                "right one spiece.model."
+            )
+        if others:
+            return others[0]
+    return None
+
+
+def _places(directory):
+    places = (directory, directory / "assets", directory.parent / "assets")
+    # The last is where a TF-Hub module keeps them when its variables are named.
+    return places if directory.name == "variables" else places[:2]
