@@ -92,21 +92,35 @@ def align_cleaned(text, keep_accents=False):
     """
     points = tf.strings.unicode_decode(text, "UTF-8")
     num_cleaned, is_mark = _describe_characters(points, keep_accents)
-    row = points.value_rowids()
-    first_of_row = tf.gather(points.row_starts(), row)
-    position = tf.range(tf.size(row, out_type=tf.int64))
+    position = tf.range(tf.size(num_cleaned, out_type=tf.int64))
+    start = position - tf.gather(points.row_starts(), spread_index(points.row_lengths()))
     # A mark joins the group that the nearest character before it opened.
-    opens = ~is_mark | (position == first_of_row)
-    group = tf.cumsum(tf.cast(opens, tf.int64)) - 1
-    group_size = tf.math.segment_sum(tf.ones_like(group), group)
-    start = position - first_of_row
-    end = start + tf.gather(group_size, group)
-    lengths = tf.math.unsorted_segment_sum(num_cleaned, row, points.nrows())
+    group = tf.cumsum(tf.cast(~is_mark | (start == 0), tf.int64)) - 1
+    end = start + tf.gather(tf.math.segment_sum(tf.ones_like(group), group), group)
+    bounds = tf.concat([[0], tf.cumsum(num_cleaned)], 0)
+    row_splits = tf.gather(bounds, points.row_splits)
+    source = spread_index(num_cleaned)
+    return tuple(
+        tf.RaggedTensor.from_row_splits(tf.gather(side, source), row_splits, validate=False)
+        for side in (start, end)
+    )
 
-    def spread(values):
-        return tf.RaggedTensor.from_row_lengths(tf.repeat(values, num_cleaned), lengths)
 
-    return spread(start), spread(end)
+def spread_index(counts):
+    """Repeats each index as often as its count says: [2, 0, 1] gives [0, 0, 2].
+
+    The same as `tf.repeat(tf.range(n), counts)`, without its table of `n * max(counts)`.
+
+    Args:
+        counts: int64 `(n,)`, 0 or more each.
+
+    Returns:
+        int64 `(sum(counts),)`.
+    """
+    ends = tf.cumsum(counts)
+    total = tf.reduce_sum(counts)
+    num_ended = tf.math.unsorted_segment_sum(tf.ones_like(ends), ends, total + 1)
+    return tf.cumsum(num_ended)[:-1]
 
 
 def _describe_characters(points, keep_accents):
@@ -115,13 +129,16 @@ def _describe_characters(points, keep_accents):
     Works on the distinct characters of the batch: a few hundred, however long the texts.
     """
     distinct, index = tf.unique(points.values)
-    character = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
+    one_each = tf.range(tf.size(distinct, out_type=tf.int64) + 1)
+    character = tf.strings.unicode_encode(
+        tf.RaggedTensor.from_row_splits(distinct, one_each, validate=False), "UTF-8"
+    )
     is_space = tf.gather(tf.strings.regex_full_match(character, f"[{_SPACES}]"), index)
     decomposed = tf.strings.length(_decompose(character, keep_accents), unit="UTF8_CHAR")
     num_cleaned = tf.gather(tf.cast(decomposed, tf.int64), index)
     is_mark = (num_cleaned == 0) & ~is_space
     # A space stays if a word stands right before it and some word after it.
-    row = points.value_rowids()
+    row = spread_index(points.row_lengths())
     position = tf.range(tf.size(row, out_type=tf.int64))
     begins_row = position == tf.gather(points.row_starts(), row)
     after_word = ~tf.concat([[True], is_space[:-1]], 0) & ~begins_row

@@ -1,19 +1,17 @@
 """Text to ids and back as TensorFlow ops, the way the original `tokenization.py` does it."""
 
 import json
-import re
 from pathlib import Path
 
 import keras
 import keras_hub
 import numpy as np
 import tensorflow as tf
-import tensorflow_text as tf_text
 
+from albert_tf.nested_text import as_ids, as_text, map_ids, map_text
 from albert_tf.sentencepiece_model import CONTROL, SentencePieceModel
 from albert_tf.sentencepiece_ops import SentencePieceOps
 from albert_tf.staging import new_file
-from albert_tf.text_cleanup import align_cleaned, clean_text, repair
 
 VOCABULARY_FILE = "vocabulary.spm"
 
@@ -73,7 +71,7 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         special_ids = [model.ids[token] for token in self.special_tokens if token != "<unk>"]
         hidden_ids = np.union1d(model.of_type(CONTROL), special_ids)
         with tf.init_scope(), tf.device("cpu"):
-            self._ops = SentencePieceOps(model, hidden_ids)
+            self._ops = SentencePieceOps(model, hidden_ids, self.lowercase, self.keep_accents)
         self._model = model
         self._update_special_token_ids()
 
@@ -88,12 +86,8 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
     def tokenize(self, inputs):
         """Gives the ids of text; calling the tokenizer does the same."""
         self._check_vocabulary()
-
-        def encode(text):
-            return self._ops.encode(clean_text(text, self.lowercase, self.keep_accents))
-
         with tf.device("cpu"):
-            return _map_text(encode, _as_text(inputs))
+            return map_text(self._ops.encode, as_text(inputs))
 
     def tokenize_with_offsets(self, inputs):
         """Gives the ids of text, and for each the span of the given text that it stands for.
@@ -111,16 +105,8 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
             ends are exclusive.
         """
         self._check_vocabulary()
-
-        def encode(text):
-            text = repair(text)
-            cleaned = clean_text(text, self.lowercase, self.keep_accents)
-            ids = self._ops.encode(cleaned)
-            starts, ends = align_cleaned(text, self.keep_accents)
-            return ids, *self._ops.find_spans(ids, cleaned, starts, ends)
-
         with tf.device("cpu"):
-            return _map_text(encode, _as_text(inputs))
+            return map_text(self._ops.encode_with_spans, as_text(inputs))
 
     def detokenize(self, inputs):
         """Turns ids back into (cleaned) text.
@@ -140,11 +126,11 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         """
         self._check_vocabulary()
         with tf.device("cpu"):
-            ids = _as_ids(inputs)
+            ids = as_ids(inputs)
             flat = ids.flat_values if isinstance(ids, tf.RaggedTensor) else ids
             if tf.executing_eagerly():
                 self._check_ids(flat.numpy())
-            return _map_ids(self._ops.decode, ids)
+            return map_ids(self._ops.decode, ids)
 
     def token_to_id(self, token):
         """Gives the id of a piece; that of <unk> if the vocabulary lacks it."""
@@ -230,96 +216,8 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
 
     def _check_ids(self, ids):
         size = self.vocabulary_size()
-        if ids.size and not (0 <= ids.min() and ids.max() < size):
+        if ids.size and not (ids.min() >= 0 and ids.max() < size):
             raise ValueError(
                 f"Ids must lie in the vocabulary, 0 to {size - 1}: got {ids.min()} to "
                 f"{ids.max()}. Were they made with another vocabulary?"
             )
-
-
-def _map_text(function, text):
-    """Applies a function of string vectors to text of any rank.
-
-    Args:
-        function: takes a string tensor `(num_texts,)`, gives one ragged tensor
-            `(num_texts, num_tokens)` or a tuple of them.
-        text: string tensor or ragged tensor.
-
-    Returns:
-        What the function gives, with the dimensions of `text` in front.
-    """
-    if isinstance(text, tf.RaggedTensor):
-        text = text.with_row_splits_dtype(tf.int64)
-        mapped = _map_text(function, text.flat_values)
-        return _each(text.with_flat_values, mapped)
-    rank = text.shape.rank
-    if rank is None:
-        raise ValueError("The number of dimensions of the text must be known: set its shape first.")
-    if rank == 0:
-        return _each(lambda ragged: ragged.values, function(text[tf.newaxis]))
-    if rank == 1:
-        return function(text)
-    return _map_text(function, tf.RaggedTensor.from_tensor(text, ragged_rank=rank - 1))
-
-
-def _each(function, results):
-    return tuple(map(function, results)) if isinstance(results, tuple) else function(results)
-
-
-def _map_ids(function, ids):
-    """Applies a function of ragged `(num_texts, num_tokens)` to ids of any rank above 0."""
-    if isinstance(ids, tf.RaggedTensor):
-        if ids.ragged_rank > 1:
-            return ids.with_values(_map_ids(function, ids.values))
-        return function(ids)
-    rows = tf.reshape(ids, [-1, tf.shape(ids)[-1]])
-    return tf.reshape(function(tf.RaggedTensor.from_tensor(rows)), tf.shape(ids)[:-1])
-
-
-def _as_text(inputs):
-    """Makes a string tensor or ragged tensor of what a caller may hand in as text."""
-    if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
-        inputs = _convert(_without_surrogates(inputs), tf.string)
-    if inputs.dtype != tf.string:
-        raise ValueError(
-            f"Text must be strings: got {inputs.dtype.name} of shape {inputs.shape}. "
-            "detokenize() turns ids into text."
-        )
-    return inputs
-
-
-def _as_ids(inputs):
-    if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
-        inputs = _convert(inputs, tf.int32)
-    if not inputs.dtype.is_integer or inputs.shape.rank == 0:
-        raise ValueError(
-            f"Ids must be integers with at least one dimension: got {inputs.dtype.name} of "
-            f"shape {inputs.shape}."
-        )
-    return tf.cast(inputs, tf.int32)
-
-
-def _convert(values, dtype):
-    try:
-        if isinstance(values, (list, tuple)) and any(map(_is_sequence, values)):
-            return tf.ragged.constant(values, dtype)
-        return tf.convert_to_tensor(values, dtype)
-    except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
-        raise ValueError(
-            f"Expected {dtype.name} values, nested evenly: got {values!r:.200}. {error}"
-        ) from error
-
-
-def _is_sequence(value):
-    return isinstance(value, (list, tuple, np.ndarray))
-
-
-def _without_surrogates(text):
-    """Replaces halves of surrogate pairs, which JSON can smuggle into a Python string."""
-    if isinstance(text, str):
-        return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
-    if isinstance(text, (list, tuple)):
-        return [_without_surrogates(part) for part in text]
-    if isinstance(text, np.ndarray) and text.dtype.kind in "UO":
-        return np.array(_without_surrogates(text.tolist()), object)
-    return text
