@@ -69,10 +69,11 @@ def as_ids(inputs):
 
 
 def _convert(values, dtype):
+    # tf.convert_to_tensor takes [["a"], "b"] for a matrix; tf.ragged.constant does not.
+    is_nested = isinstance(values, (list, tuple)) and any(map(_is_sequence, values))
+    convert = tf.ragged.constant if is_nested else tf.convert_to_tensor
     try:
-        if isinstance(values, (list, tuple)) and any(map(_is_sequence, values)):
-            return tf.ragged.constant(values, dtype)
-        return tf.convert_to_tensor(values, dtype)
+        return convert(values, dtype)
     except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
         raise ValueError(
             f"Expected {dtype.name} values, nested evenly: got {values!r:.200}. {error}"
