@@ -6,7 +6,7 @@ from keras import ops
 
 from albert_tf.checkpoints.projection import identity
 from albert_tf.checkpoints.table import Row, Table, published_groups
-from albert_tf.checkpoints.weights import CheckpointError, Stored, gather
+from albert_tf.checkpoints.weights import CheckpointError, gather, stored_array
 from albert_tf.config import AlbertConfig
 
 
@@ -64,16 +64,20 @@ def config_from(theirs):
 
 
 def read(theirs):
-    """All weights of a keras_hub backbone by path, heads and their width as one axis as in ours."""
+    """All weights of a keras_hub backbone by path, in the shapes of ours."""
     hidden_size = theirs.hidden_dim
-    return {weight.path: _flattened(weight, hidden_size) for weight in theirs.weights}
+    return {
+        weight.path: stored_array(flattened(weight.path, ops.convert_to_numpy(weight), hidden_size))
+        for weight in theirs.weights
+    }
 
 
-def _flattened(weight, hidden_size):
-    shape = tuple(weight.shape)
-    if "/self_attention_layer/" in weight.path:
-        shape = (hidden_size, hidden_size) if weight.path.endswith("kernel") else (hidden_size,)
-    return Stored(shape, lambda: np.reshape(ops.convert_to_numpy(weight), shape))
+def flattened(path, array, hidden_size):
+    """The array with heads and their width as one axis, where keras_hub has two."""
+    if "/self_attention_layer/" not in path:
+        return array
+    shape = (hidden_size, hidden_size) if path.endswith("kernel") else (hidden_size,)
+    return np.reshape(array, shape)
 
 
 def build(backbone):

@@ -83,7 +83,7 @@ class PublishedCheckpoint:
         heads = [head for head in heads_of(model, self.table) if head not in fresh_heads]
         backbone = getattr(model, "backbone", model)
         rows = self.table.rows(self.config, backbone.include_pooler, heads)
-        stored = self.stored
+        stored = without_identity(self.stored, self.table, self.config, self.source)
         if "masked_lm_head" in heads:
             stored = _without_ties(stored, self.table, self.source)
         if ignore_other_heads:
@@ -143,7 +143,6 @@ def open_checkpoint(files, config=None, overrides=None):
     config = override(config, overrides or {})
     if table is tf1.TABLE:
         stored, config = tf1.used_groups(stored, config)
-    stored = without_identity(stored, table, config, source)
     return PublishedCheckpoint(source, table, stored, config, values, files.directory)
 
 
