@@ -9,7 +9,7 @@ from pathlib import Path
 
 FORMATS = {
     ".tsv": "tsv",
-    ".txt": "tsv",
+    ".txt": "lines",
     ".csv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -69,11 +69,12 @@ def read_rows(path, *, format=None, header=True) -> Rows:
 
     TSV is read without quoting, as GLUE and most corpora are written: a quotation mark is a
     letter like any other. CSV is read with quoting (RFC 4180). JSON lines are one object a line.
-    Empty lines are skipped; below the header of a single column they are empty texts.
+    Empty lines are skipped; below the header of a single column they are empty texts. A `.txt`
+    file has no header and one column, `text`: its lines.
 
     Args:
         path: the file; its suffix tells the format.
-        format: `tsv`, `csv` or `jsonl`, where the suffix does not tell.
+        format: `tsv`, `csv`, `jsonl` or `lines`, where the suffix does not tell.
         header: whether the first row of a TSV or CSV file names the columns.
 
     Raises:
@@ -86,6 +87,10 @@ def read_rows(path, *, format=None, header=True) -> Rows:
     format = format or _format_of(path)
     if format == "jsonl":
         rows = _json_rows(path)
+    elif format == "lines":
+        lines = [(number, line.rstrip("\r\n")) for number, line in _text_lines(path)]
+        cells = [{"text": line} for _, line in lines]
+        rows = Rows(path, ("text",), [number for number, _ in lines], cells)
     else:
         records = _csv_records(path) if format == "csv" else _tsv_records(path)
         rows = _named_rows(path, records, header)

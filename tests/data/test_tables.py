@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 
@@ -33,6 +34,18 @@ def test_csv_fields_may_hold_commas_quotes_and_line_ends(tmp_path):
 def test_a_quotation_mark_in_tsv_is_a_letter(tmp_path):
     content = 'text\tlabel\n"so dull\tneg\nit\'s "good"\tpos\n'
     assert read_examples(write(tmp_path / "a.tsv", content)).texts == ['"so dull', 'it\'s "good"']
+
+
+def test_a_long_csv_field_is_read_without_changing_the_limit_of_others(tmp_path):
+    limit = csv.field_size_limit()
+    path = write(tmp_path / "a.csv", f"text,label\n{'long ' * 50_000},pos\n")
+    assert len(read_examples(path).texts[0]) == 250_000
+    assert csv.field_size_limit() == limit
+
+
+def test_a_text_file_has_one_text_a_line(tmp_path):
+    path = write(tmp_path / "a.txt", "one\tstill one\n\ntwo")
+    assert read_examples(path, label=None).texts == ["one\tstill one", "", "two"]
 
 
 def test_unicode_line_separators_do_not_end_a_row(tmp_path):
