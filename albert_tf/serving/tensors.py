@@ -7,8 +7,8 @@ does, and must refuse a tensor whose shape and contents disagree.
 
 import math
 
-import ml_dtypes
 import numpy as np
+import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
@@ -17,7 +17,7 @@ _TYPES = (
     ("DT_FLOAT", np.float32, "float_val"),
     ("DT_DOUBLE", np.float64, "double_val"),
     ("DT_HALF", np.float16, "half_val"),
-    ("DT_BFLOAT16", ml_dtypes.bfloat16, "half_val"),
+    ("DT_BFLOAT16", tf.bfloat16.as_numpy_dtype, "half_val"),
     ("DT_INT8", np.int8, "int_val"),
     ("DT_INT16", np.int16, "int_val"),
     ("DT_INT32", np.int32, "int_val"),

@@ -17,14 +17,15 @@ from albert_tf.serving.client import Client
 from albert_tf.serving.errors import NotFoundError
 from albert_tf.serving.server import serve
 
-# Writes down its arguments and its model list, then waits to be told to stop.
+# Writes down its arguments and its model list, then waits ten seconds to be told to stop.
 STUB = """#!/bin/sh
 for argument in "$@"; do
   case "$argument" in --model_config_file=*) cp "${argument#*=}" "$OUT.config";; esac
 done
 trap 'exit 0' TERM
 echo "$@" > "$OUT.part" && mv "$OUT.part" "$OUT"
-while :; do sleep 0.05; done
+for _ in $(seq 200); do sleep 0.05; done
+exit 3
 """
 
 
@@ -115,6 +116,17 @@ def test_the_real_server_is_run_when_it_is_there(stub_binary, base_path, tmp_pat
         ("scale", str(base_path), "tensorflow"),
         ('odd "name"', str(tmp_path), "tensorflow"),
     ]
+
+
+def test_a_signal_during_the_start_reaches_the_real_server(stub_binary, base_path, monkeypatch):
+    start = subprocess.Popen
+
+    def start_under_fire(arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(arguments)
+
+    monkeypatch.setattr(stock.subprocess, "Popen", start_under_fire)
+    assert serve({"scale": base_path}) == 0
 
 
 def test_exit_code_of_the_real_server_is_passed_on(tmp_path, monkeypatch, base_path):
