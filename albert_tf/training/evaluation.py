@@ -14,6 +14,18 @@ from albert_tf.training.precision import dtype_policy
 COLUMNS = ("text", "text_pair", "label", "separator", "header")
 
 
+def model_folder(run) -> Path:
+    """The `model/` of a run directory; any other path as it is."""
+    run = Path(run)
+    return run / "model" if (run / "model").is_dir() else run
+
+
+def reads_pairs(run) -> bool:
+    """Whether a run was trained on pairs of texts; False where nothing tells."""
+    path = Path(run) / "summary.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["pairs"]
+
+
 def load_classifier(run, precision="float32") -> AlbertTextClassifier:
     """Loads the model of a run directory, or of a preset directory.
 
@@ -24,8 +36,7 @@ def load_classifier(run, precision="float32") -> AlbertTextClassifier:
     Raises:
         FileNotFoundError: there is no model.
     """
-    run = Path(run)
-    folder = run / "model" if (run / "model").is_dir() else run
+    folder = model_folder(run)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"There is no trained model in {run}. Name a directory that `albert-tf finetune` wrote."

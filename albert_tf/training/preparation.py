@@ -53,6 +53,7 @@ class Preparation:
         return {
             "problem": self.problem,
             "classes": list(self.train.class_names or ()),
+            "pairs": self.train.text_pairs is not None,
             "metrics": list(self.metrics),
             "train_examples": len(self.train),
             "dev_examples": len(self.dev),

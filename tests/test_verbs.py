@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+
+from albert_tf import cli
+
+
+@pytest.fixture(scope="module")
+def run_directory(tiny_config, tiny_tokenizer, tmp_path_factory):
+    """What a finished run leaves, as far as other verbs read it; nothing was trained."""
+    from albert_tf.models.backbone import AlbertBackbone
+    from albert_tf.tasks.text_classifier import AlbertTextClassifier
+    from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
+
+    path = tmp_path_factory.mktemp("runs") / "run"
+    preprocessor = AlbertTextClassifierPreprocessor(tiny_tokenizer, sequence_length=16)
+    model = AlbertTextClassifier(
+        AlbertBackbone(tiny_config), 2, preprocessor, class_names=["bad", "good"]
+    )
+    model.save_to_preset(path / "model")
+    (path / "summary.json").write_text(json.dumps({"pairs": True}))
+    return path
+
+
+def run_cli(capsys, *argv):
+    code = cli.main([str(word) for word in argv])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_vocab_trains_a_vocabulary_that_the_tokenizer_takes(capsys, tmp_path):
+    from albert_tf.tokenizer import AlbertTokenizer
+
+    text = tmp_path / "text.txt"
+    text.write_text("The cat sat on the mat.\nA list of numbers, and a film full of light.\n" * 9)
+    out = tmp_path / "v.model"
+    assert run_cli(capsys, "vocab", "--texts", text, "--out", out, "--size", 34)[0] == 0
+    assert AlbertTokenizer(out).vocabulary_size() == 34
+
+
+def test_vocab_refuses_a_missing_file_and_leaves_nothing(capsys, tmp_path):
+    out = tmp_path / "v.model"
+    code, _, err = run_cli(capsys, "vocab", "--texts", tmp_path / "absent.txt", "--out", out)
+    assert (code, "absent.txt" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convert_goes_to_hugging_face_and_back_with_equal_answers(run_directory, capsys, tmp_path):
+    from albert_tf.training.evaluation import load_classifier
+
+    there, back = tmp_path / "hf", tmp_path / "preset"
+    convert = ("convert", "--checkpoint", run_directory, "--out", there, "--format", "hf")
+    assert run_cli(capsys, *convert)[0] == 0
+    again = ("convert", "--checkpoint", there, "--out", back, "--format", "preset")
+    assert run_cli(capsys, *again)[0] == 0
+    texts = np.array(["a cat", "a film full of light"])
+    before, after = load_classifier(run_directory), load_classifier(back)
+    np.testing.assert_allclose(before.predict(texts), after.predict(texts), atol=1e-6)
+    assert after.class_names == ["bad", "good"]
+
+
+def test_convert_refuses_what_is_no_checkpoint(capsys, tmp_path):
+    code, _, err = run_cli(
+        *(capsys, "convert", "--checkpoint", tmp_path / "absent", "--out", tmp_path / "out"),
+        *("--format", "hf"),
+    )
+    assert (code, "absent" in err, "Traceback" in err) == (2, True, False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("flags", "pair"), [((), True), (("--no-pair",), False)])
+def test_export_asks_for_pairs_as_the_run_was_trained(
+    run_directory, capsys, tmp_path, monkeypatch, flags, pair
+):
+    from albert_tf.exporting import saved_model
+
+    seen = {}
+
+    def write(model, path, version, **options):
+        seen.update(options, names=model.class_names)
+        path.mkdir()
+        return path
+
+    monkeypatch.setattr(saved_model, "export_saved_model", write)
+    run_cli(capsys, "export", "--run", run_directory, "--out", tmp_path / "served", *flags)
+    assert (seen["pair"], seen["names"]) == (pair, ["bad", "good"])
+
+
+def test_export_writes_a_tflite_file(run_directory, capsys, tmp_path):
+    out = tmp_path / "m.tflite"
+    flags = ("--format", "tflite", "--seq-len", 16)
+    code, printed, _ = run_cli(capsys, "export", "--run", run_directory, "--out", out, *flags)
+    assert (code, str(out) in printed) == (0, True)
+    assert out.read_bytes()[4:8] == b"TFL3"  # the mark of the format
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--model", "name"), "must be NAME=DIR: got 'name'"),
+        (("--model", "a=x", "a=y"), "a name of its own: got a, a"),
+        (("--model", "a=absent-directory", "--rest-port", 0), "absent-directory"),
+    ],
+)
+def test_serve_refuses_models_that_cannot_be(capsys, flags, message):
+    code, _, err = run_cli(capsys, "serve", "--embedded", "--port", 0, *flags)
+    assert (code, message in err, "Traceback" in err) == (2, True, False)
+
+
+def test_predict_wants_texts_from_one_place(capsys, tmp_path):
+    both = ("--text", "x", "--file", tmp_path / "f.txt")
+    code, _, err = run_cli(capsys, "predict", "--run", tmp_path, *both)
+    assert (code, "not both" in err) == (2, True)
+    uneven = ("--text", "x", "y", "--text-pair", "z")
+    assert "got 1 for 2" in run_cli(capsys, "predict", "--run", tmp_path, *uneven)[2]
