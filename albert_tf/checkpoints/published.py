@@ -89,14 +89,14 @@ class PublishedCheckpoint:
         if ignore_other_heads:
             wanted = {row.published for row in rows}
             known = self.table.names_of_heads() | set(self.table.tied)
-            starts = tuple(self.table.other_heads)
+            others = tuple(self.table.other_heads)
             stored = {
                 name: weight
                 for name, weight in stored.items()
-                if name in wanted or not (name in known or (starts and name.startswith(starts)))
+                if name in wanted or not (name in known or name.startswith(others))
             }
         fresh = tuple(f"{head}/" for head in fresh_heads)
-        weights = [w for w in model.weights if not (fresh and w.path.startswith(fresh))]
+        weights = [weight for weight in model.weights if not weight.path.startswith(fresh)]
         place(weights, type(model).__name__, rows, stored, self.source)
 
 

@@ -195,6 +195,17 @@ def test_training_state_and_the_prefix_of_tf_hub_are_left_out(tf1_directory, tmp
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+def test_the_head_of_squad_2_has_no_class_and_is_named(tf1_directory):
+    from albert_tf.checkpoints import tf1
+
+    weights = tf1.read(tf1_directory / "model.ckpt-best").items()
+    arrays = {name: weight.read() for name, weight in weights if name.startswith("bert/")}
+    tf1.write(tf1_directory, arrays | {"start_logits/dense/kernel": np.zeros((12, 1), "float32")})
+    with pytest.raises(CheckpointError, match="the conditional span head of SQuAD 2.0"):
+        load_checkpoint(tf1_directory)
+    load_checkpoint(tf1_directory, "backbone")
+
+
 def test_the_file_that_names_the_latest_checkpoint_is_honoured(tf1_directory):
     for file in sorted(tf1_directory.glob("model.ckpt-best.*")):
         shutil.copy(file, tf1_directory / file.name.replace("best", "9"))

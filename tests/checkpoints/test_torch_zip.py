@@ -22,6 +22,15 @@ def test_the_tensors_are_those_of_the_safetensors_file(golden):
         np.testing.assert_array_equal(weight.read(), expected[name])
 
 
+def test_views_of_one_storage_are_told_apart(golden):
+    found = {n: w.read() for n, w in torch_zip.read(golden / "transformers" / "views.bin").items()}
+    whole = np.arange(12.0).reshape(3, 4)
+    expected = {"whole": whole, "tail": whole[1:, 1:], "turned": whole.T, "half": whole}
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+    assert found["half"].dtype == "float16"
+
+
 def written(path, payload):
     """A zip like torch's, with one pickle."""
     with zipfile.ZipFile(path, "w") as archive:

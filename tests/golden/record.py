@@ -116,6 +116,9 @@ def record_transformers():
             arrays[f"{head}/{key}"] = np.asarray(value, "float32")
     # The older file format, of the last model, which is the smallest.
     torch.save(model.state_dict(), folder / "bare" / "pytorch_model.bin")
+    whole = torch.arange(12.0).reshape(3, 4)
+    views = {"whole": whole, "tail": whole[1:, 1:], "turned": whole.T, "half": whole.half()}
+    torch.save(views, folder / "views.bin")
     np.savez_compressed(folder / "outputs.npz", **arrays)
     print(json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}))
 
