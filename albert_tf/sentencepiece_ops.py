@@ -109,16 +109,14 @@ class SentencePieceOps:
         row_bytes = tf.cast(tf.strings.length(cleaned), tf.int64)
         row_of = spread_index(tokens.row_lengths())
         row_start = tf.gather(tf.cumsum(row_bytes, exclusive=True), row_of)
-        start, end = starts.values + row_start, ends.values + row_start
-        # When one character is normalized to several ("…"), all start there but only the
-        # last has an end.
-        is_new = tf.concat([tf.ones_like(start[:1], tf.bool), start[1:] != start[:-1]], 0)
-        chunk = tf.cumsum(tf.cast(is_new, tf.int64)) - 1
-        end = tf.gather(tf.math.segment_max(end, chunk), chunk)
+        start, last = starts.values + row_start, ends.values + row_start - 1
+        # When the normalizer spells one character as several ("ß" as "ss"), all start there
+        # but only the last ends behind it.
+        last = tf.maximum(last, start)
         points = tf.strings.unicode_decode(cleaned, "UTF-8").values
         num_bytes = 1 + tf.add_n([tf.cast(points >= p, tf.int64) for p in (0x80, 0x800, 0x10000)])
         char_of_byte = spread_index(num_bytes)
         source_start = tf.gather(char_starts.values, tf.gather(char_of_byte, start))
-        source_end = tf.gather(char_ends.values, tf.gather(char_of_byte, end - 1))
+        source_end = tf.gather(char_ends.values, tf.gather(char_of_byte, last))
         is_space = tokens.values == word_start_id
         return is_space, tokens.with_values(source_start), tokens.with_values(source_end)
