@@ -58,6 +58,7 @@ def as_text(inputs):
 
 
 def as_ids(inputs):
+    """Makes an int32 tensor or ragged tensor, one dimension or more, of what a caller has."""
     if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
         inputs = _convert(inputs, tf.int32)
     if not inputs.dtype.is_integer or inputs.shape.rank == 0:

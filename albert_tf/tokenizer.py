@@ -68,7 +68,7 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
                 f"{model.source} lacks {' '.join(sorted(missing))}. Train it with "
                 "control_symbols [CLS],[SEP],[MASK] and pad_id 0, unk_id 1."
             )
-        special_ids = [model.ids[token] for token in self.special_tokens if token != "<unk>"]
+        special_ids = [model.ids[token] for token in self.special_tokens if token != self.unk_token]
         hidden_ids = np.union1d(model.of_type(CONTROL), special_ids)
         with tf.init_scope(), tf.device("cpu"):
             self._ops = SentencePieceOps(model, hidden_ids, self.lowercase, self.keep_accents)
