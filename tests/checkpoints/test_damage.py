@@ -64,6 +64,18 @@ def test_repeated_weights_may_be_there_when_they_are_equal(copy_of):
         load_checkpoint(copy.write())
 
 
+def test_a_repeated_weight_without_its_head_is_unexpected(copy_of):
+    copy = copy_of("bare")
+    copy.weights["predictions.decoder.bias"] = np.zeros(40, "float32")
+    copy.weights["predictions.bias"] = np.zeros(40, "float32")
+    with pytest.raises(CheckpointError, match="missing(.|\n)*predictions.LayerNorm.bias"):
+        load_checkpoint(copy.write())
+    copy.weights["predictions.decoder.weight"] = np.zeros((40, 6), "float32")
+    del copy.weights["predictions.bias"], copy.weights["predictions.decoder.bias"]
+    with pytest.raises(CheckpointError, match="1 unexpected(.|\n)*predictions.decoder.weight"):
+        load_checkpoint(copy.write())
+
+
 def test_names_of_older_transformers_are_understood(copy_of):
     copy = copy_of("masked_lm")
     copy.weights["albert.embeddings.position_ids"] = np.arange(16)[None]
