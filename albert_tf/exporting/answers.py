@@ -43,6 +43,15 @@ class Answers:
         """Ids for the model, from a dictionary of string tensors named as in `text_inputs`."""
         return self.model.preprocessor(texts)
 
+    def answer_texts(self, run, texts):
+        """All named answers to texts.
+
+        Args:
+            run: takes a dictionary of ids, gives the outputs of the model.
+            texts: dictionary of string tensors `(batch,)`, named as in `text_inputs`.
+        """
+        return self.named(run(self.encode(texts)))
+
     def numbers(self, outputs):
         """Named float32 answers; all that a TFLite file gives."""
         outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}

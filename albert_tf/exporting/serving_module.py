@@ -47,17 +47,11 @@ class _Hidden:
         self.answers = answers
         self.network = network
         self._texts = [tf.TensorSpec([None], tf.string, name) for name in answers.text_inputs]
-        # One function for the model and one for the preprocessor: each stands once in the file,
-        # however many signatures call it.
-        self._run = tf.function(
-            lambda ids: network(ids, training=False),
-            input_signature=[self._id_specs("padding_mask")],
-            autograph=False,
-        )
-        self._encode = tf.function(
-            answers.encode,
-            input_signature=[{spec.name: spec for spec in self._texts}],
-            autograph=False,
+        # Functions of their own: the model, and all that is done to texts, stand in the file once,
+        # however many signatures call them.
+        self._run = _function(self._run_network, self._id_specs("padding_mask").values())
+        self._answer_texts = _function(
+            lambda texts: answers.answer_texts(self._run, texts), self._texts
         )
 
     def text_function(self):
@@ -97,8 +91,8 @@ class _Hidden:
 
         return _trace(tokens, specs.values())
 
-    def _answer_texts(self, texts):
-        return self.answers.named(self._run(self._encode(texts)))
+    def _run_network(self, ids):
+        return self.network(ids, training=False)
 
     def _id_specs(self, mask_name, batch_size=None, seq_len=None):
         """Specs of the ids; under the name `input_length` the mask loses its last axis."""
@@ -111,6 +105,12 @@ class _Hidden:
                 name, shape = mask_name, shape[:-1] if mask_name == "input_length" else shape
             specs[name] = tf.TensorSpec(shape, tf.int32, name)
         return specs
+
+
+def _function(function, specs):
+    """A function of a dictionary of tensors, traced once."""
+    signature = [{spec.name: spec for spec in specs}]
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _trace(function, specs):

@@ -6,8 +6,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from albert_tf.exporting.answers import answers_of
+from albert_tf.exporting.mobile_encoder import for_mobile
 from albert_tf.exporting.precision import copy_in
-from albert_tf.exporting.rolled_encoder import roll
 from albert_tf.exporting.serving_module import ServingModule
 from albert_tf.staging import new_file, refuse_existing
 
@@ -49,8 +49,7 @@ def export_tflite(model, path, quantization="none", seq_len=128, batch_size=1, r
     path = Path(path)
     answers = answers_of(model)
     _check(model, path, quantization, seq_len, batch_size)
-    network = copy_in(model, "float32")
-    module = ServingModule(answers, roll(network) if rolled else network)
+    module = ServingModule(answers, for_mobile(copy_in(model, "float32"), rolled))
     with new_file(path) as staged:
         staged.write_bytes(_convert(module, quantization, seq_len, batch_size))
     return path

@@ -114,8 +114,8 @@ def test_other_models_answer_to_ids(task, backbone, tmp_path):
 
 
 def test_bfloat16_answers_like_float32_to_a_few_percent(classifier, texts, tmp_path):
-    # The numbers that an export has to keep are the default ones of the check.
-    path = export_saved_model(classifier, tmp_path / "m", dtype="bfloat16")
+    # 8 bits of precision: visible, and within the limit of the check that an export runs.
+    path = export_saved_model(classifier, tmp_path / "m", dtype="bfloat16", verify=False)
     difference = verify_saved_model(classifier, path, texts)["serving_default"]
     assert 1e-4 < difference < 5e-2
 

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
 from albert_tf.config import AlbertConfig
-from albert_tf.exporting.rolled_encoder import roll, runs_of_steps
+from albert_tf.exporting.mobile_encoder import for_mobile, runs_of_steps
 from albert_tf.exporting.tflite import export_tflite
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
@@ -140,15 +140,30 @@ def test_a_pretrainer_scores_masked_words(backbone, tiny_config, tmp_path):
         ({"sharing": "attention"}, [((0, 0),), ((0, 1),), ((0, 2),), ((0, 3),)]),
     ],
 )
-def test_a_loop_gives_what_the_unrolled_encoder_gives(tiny_config, shape, runs):
+def test_the_loops_give_what_the_encoder_gives(tiny_config, shape, runs, shake):
     config = dataclasses.replace(tiny_config, num_hidden_layers=4, **shape)
-    backbone = AlbertBackbone(config)
+    backbone = shake(AlbertBackbone(config))
     uses, num_steps = zip(*runs_of_steps(backbone.encoder), strict=True)
     assert list(uses) == runs and sum(num_steps) == 4
     ids = for_keras(inputs_of(config, 2, 7))
     expected = backbone(ids)["sequence_output"]
     # The same operations in the same order: what differs is how TensorFlow fuses them.
-    np.testing.assert_allclose(roll(backbone)(ids)["sequence_output"], expected, atol=1e-5)
+    for rolled in (True, False):
+        got = for_mobile(backbone, rolled)(ids)["sequence_output"]
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_the_published_base_model_keeps_size_and_numbers(quantization, tmp_path):
+    config = AlbertConfig.from_preset("base")
+    model = AlbertTextClassifier(AlbertBackbone(config), 2)
+    path = export_tflite(model, tmp_path / "m.tflite", quantization)
+    num_bytes, tolerance = QUANTIZATIONS[quantization]
+    assert path.stat().st_size == pytest.approx(model.count_params() * num_bytes, rel=0.03)
+    inputs = inputs_of(config, 1, 128)
+    expected = model.predict(for_keras(inputs), verbose=0)
+    np.testing.assert_allclose(run(path, inputs)["logits"], expected, atol=tolerance)
 
 
 def test_an_existing_file_is_kept(small, tmp_path):
