@@ -8,9 +8,9 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from albert_tf.nested_text import as_ids, as_text, map_ids, map_text
-from albert_tf.sentencepiece_model import CONTROL, SentencePieceModel
-from albert_tf.sentencepiece_ops import SentencePieceOps
+from albert_tf.text.nested import as_ids, as_text, map_ids, map_text
+from albert_tf.text.sentencepiece_model import CONTROL, SentencePieceModel
+from albert_tf.text.sentencepiece_ops import SentencePieceOps
 from albert_tf.staging import new_file
 
 VOCABULARY_FILE = "vocabulary.spm"
@@ -20,7 +20,7 @@ VOCABULARY_FILE = "vocabulary.spm"
 class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
     """Turns raw text into SentencePiece ids, with the original's clean-up, inside the graph.
 
-    The clean-up (`text_cleanup`) and the digit-comma rule ("3," is "3" and ",") are those of
+    The clean-up (`text/cleanup.py`) and the digit-comma rule ("3," is "3" and ",") are those of
     google-research/albert, so that the published checkpoints see the ids they were trained
     on. Everything is an op: it runs in `tf.data`, in a SavedModel and in TF Serving.
 

@@ -7,19 +7,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "albert_tf"
 MODEL = "models layers optimizers config staging"
-TEXT = "data tokenizer sentencepiece_model text_cleanup"
+TEXT = "data tokenizer text"
 TASKS = f"tasks checkpoints {MODEL} {TEXT}"
 MAY_IMPORT = {
     "__init__": "",
     "staging": "",
     "metrics": "",
-    "text_cleanup": "",
-    "sentencepiece_model": "",
+    "text": "staging",
     "config": "staging",
     "layers": "config",
     "optimizers": "config",
     "models": MODEL,
-    "tokenizer": "sentencepiece_model text_cleanup config staging",
+    "tokenizer": "text config staging",
     "data": f"{TEXT} config staging",
     "checkpoints": MODEL,
     "tasks": TASKS,

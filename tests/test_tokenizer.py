@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert_tf.sentencepiece_model import SentencePieceModel
+from albert_tf.text.sentencepiece_model import SentencePieceModel
 from albert_tf.tokenizer import AlbertTokenizer
 
 original = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("original_tokenization.py")))

@@ -10,7 +10,7 @@ import sentencepiece
 import tensorflow as tf
 
 from albert_tf.staging import new_file
-from albert_tf.text_cleanup import clean_text
+from albert_tf.text.cleanup import clean_text
 
 CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
 USER_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")

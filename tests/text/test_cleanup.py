@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert_tf.text_cleanup import align_cleaned, clean_text, repair, spread_index
+from albert_tf.text.cleanup import align_cleaned, clean_text, repair, spread_index
 
-original = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("original_tokenization.py")))
+original = SimpleNamespace(**runpy.run_path(Path(__file__).parents[1] / "original_tokenization.py"))
 ASSIGNED = [chr(p) for p in range(0x110000) if unicodedata.category(chr(p)) not in ("Cn", "Cs")]
 # These take the careful branch, which must not hide the ordinary one.
 RARE = ["\0", *"ⰯꟀꟐꟖꟘ", *map(chr, range(0x10570, 0x10596))]
@@ -77,7 +77,7 @@ def test_invalid_utf8_becomes_as_many_replacement_characters_as_in_python():
 def test_a_turkish_process_lowers_letters_like_any_other():
     code = (
         "import tensorflow as tf\n"
-        "from albert_tf.text_cleanup import clean_text\n"
+        "from albert_tf.text.cleanup import clean_text\n"
         "print(clean_text(tf.constant(['TITLE'])).numpy()[0])"
     )
     turkish = {**os.environ, "LC_ALL": "tr_TR.UTF-8", "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from albert_tf.text_cleanup import align_cleaned, clean_text, repair, spread_index
+from albert_tf.text.cleanup import align_cleaned, clean_text, repair, spread_index
 
 
 class SentencePieceOps:

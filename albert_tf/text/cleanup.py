@@ -3,7 +3,7 @@
 `preprocess_text` there is plain Python: squeeze whitespace, NFKD, drop combining marks, lower
 case. Here each step is a TensorFlow op over a whole batch, so that the same clean-up runs in
 `tf.data`, in a SavedModel and in TF Serving. Equal to Python on every code point that Python's
-Unicode tables know; tests/test_text_cleanup.py walks all of them. Three traps are met here:
+Unicode tables know; tests/text/test_cleanup.py walks all of them. Three traps are met here:
 
 - Character classes are spelled out from `unicodedata`, since RE2's `\\p{Mn}` and `\\s` are not
   Python's `combining()` and `isspace()`.
