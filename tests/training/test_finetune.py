@@ -59,9 +59,12 @@ def settings(tiny_start, tmp_path):
 def finished(tiny_start, tmp_path_factory):
     """The directory and the summary of a run that has learned its rows."""
     folder = tmp_path_factory.mktemp("finished")
-    train, dev = write_rows(folder / "t.tsv", ROWS * 16), write_rows(folder / "d.tsv", ROWS)
+    header = ("review", "verdict")
+    train = write_rows(folder / "train.tsv", ROWS * 16, header)
+    dev = write_rows(folder / "dev.tsv", ROWS, header)
+    data = {"train": train, "dev": dev, "text": "review", "label": "verdict"}
     settings = FineTuneSettings(
-        **tiny_start, out=folder / "run", train=train, dev=dev, epochs=2, metrics=("accuracy",)
+        **tiny_start, **data, out=folder / "run", epochs=2, metrics=("accuracy",)
     )
     return folder / "run", fine_tune(settings, show=False)
 
@@ -144,9 +147,9 @@ def test_predict_reads_lines_and_tells_how_many_were_cut(finished, capsys, tmp_p
 
 def test_evaluate_scores_another_file_and_writes_the_answers(finished, capsys, tmp_path):
     data = tmp_path / "other.csv"
-    data.write_text('review,class\n"a wonderful, wonderful film",good\na dull story,good\n')
+    data.write_text('text,class\n"a wonderful, wonderful film",good\na dull story,good\n')
     _, out, _ = run_cli(
-        *(capsys, "evaluate", "--run", finished[0], "--data", data, "--text", "review"),
+        *(capsys, "evaluate", "--run", finished[0], "--data", data, "--text", "text"),
         *("--label", "class", "--out", tmp_path / "answers.jsonl"),
     )
     assert json.loads(out)["accuracy"] == 0.5
@@ -155,7 +158,9 @@ def test_evaluate_scores_another_file_and_writes_the_answers(finished, capsys, t
 
 
 def test_evaluate_refuses_a_label_never_seen_in_training(finished, capsys, tmp_path):
-    data = write_rows(tmp_path / "dev.tsv", [("fine", "good"), ("so so", "average")])
+    data = write_rows(
+        tmp_path / "dev.tsv", [("fine", "good"), ("so so", "average")], ("review", "verdict")
+    )
     code, _, err = run_cli(capsys, "evaluate", "--run", finished[0], "--data", data)
     assert code == 2
     assert "line 3: the label 'average' was never seen in training" in err
