@@ -15,6 +15,7 @@ Files are parsed, never imported or run.
 
 import ast
 import importlib.util
+import os
 import re
 import sysconfig
 import zlib
@@ -63,6 +64,7 @@ _FOREIGN_FOLDERS = frozenset(
     + ["examples", "__pycache__"]
 )
 _FOREIGN_PATHS = {"tensorflow": ("python/keras/", "lite/tutorials/", "_api/"), "keras": ("api/",)}
+_FOREIGN_ENDINGS = ("_test.py", "_pb2.py")
 
 
 @dataclass(frozen=True)
@@ -136,18 +138,19 @@ def drop_repeats(
 
 
 def split_by_file(
-    descriptions: Iterable[Description], dev_fraction: float = 0.2
-) -> tuple[list[Description], list[Description]]:
-    """Splits into train and dev so that no source file has descriptions in both.
+    descriptions: Iterable[Description], dev_fraction: float = 0.1, test_fraction: float = 0.2
+) -> tuple[list[Description], list[Description], list[Description]]:
+    """Splits into train, dev and test so that no source file has descriptions on two sides.
 
     The side of a file depends on its own name alone, so it is the same on every machine.
     """
-    train, dev = [], []
+    train, dev, test = [], [], []
     for description in descriptions:
         name = f"{description.package}/{description.source}"
-        is_dev = zlib.crc32(name.encode()) % 1000 < 1000 * dev_fraction
-        (dev if is_dev else train).append(description)
-    return train, dev
+        place = zlib.crc32(name.encode()) % 1000 / 1000
+        held_out = dev if place < dev_fraction else test
+        (held_out if place < dev_fraction + test_fraction else train).append(description)
+    return train, dev, test
 
 
 def documents(descriptions: Iterable[Description]) -> list[list[str]]:
@@ -202,10 +205,13 @@ def _folder(package: str) -> Path | None:
 
 
 def _own_files(root: Path, package: str) -> list[str]:
-    paths = (path.relative_to(root) for path in root.rglob("*.py"))
-    own = (path.as_posix() for path in paths if _FOREIGN_FOLDERS.isdisjoint(path.parts))
     foreign = _FOREIGN_PATHS.get(package, ())
-    return [n for n in own if not n.startswith(foreign) and not n.endswith(("_test.py", "_pb2.py"))]
+    names = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if name not in _FOREIGN_FOLDERS]
+        inside = Path(folder).relative_to(root)
+        names += [(inside / file).as_posix() for file in files if file.endswith(".py")]
+    return [n for n in names if not n.startswith(foreign) and not n.endswith(_FOREIGN_ENDINGS)]
 
 
 def _docstrings(code: bytes) -> list[str]:
