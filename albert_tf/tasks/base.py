@@ -147,6 +147,10 @@ class AlbertTask(Recompiles):
 
         if is_published_checkpoint(preset):
             return build_task(cls, preset, load_weights=load_weights, **kwargs)
+        if kwargs.get("dtype") is None:
+            # What keras_hub means to do for a preset of any float policy, and fails at for the
+            # mixed ones: the model computes as the caller's Keras does.
+            kwargs["dtype"] = keras.config.dtype_policy()
         return super().from_preset(str(preset), load_weights=load_weights, **kwargs)
 
     def save_to_preset(self, preset_dir, max_shard_size=10):

@@ -135,6 +135,14 @@ def test_a_preset_gives_model_vocabulary_and_names_back(classifier, tmp_path):
     assert new_head.predict(TEXTS[:1], verbose=0).shape == (1, 5)
 
 
+def test_a_preset_of_a_mixed_precision_model_loads_in_float32(tiny_config, preprocessor, tmp_path):
+    backbone = AlbertBackbone(tiny_config, dtype="mixed_bfloat16")
+    AlbertTextClassifier(backbone, 2, preprocessor).save_to_preset(tmp_path / "preset")
+    again = AlbertTextClassifier.from_preset(tmp_path / "preset")
+    assert again.backbone.compute_dtype == "float32"
+    assert again.predict(TEXTS[:1], verbose=0).shape == (1, 2)
+
+
 def test_an_existing_preset_is_not_overwritten(classifier, tmp_path):
     (tmp_path / "preset").mkdir()
     (tmp_path / "preset/note").write_text("mine")
