@@ -162,6 +162,24 @@ def documents(descriptions: Iterable[Description]) -> list[list[str]]:
     return list(by_file.values())
 
 
+def richest_packages(
+    descriptions: Iterable[Description], num_packages: int, min_words: int = 8
+) -> list[str]:
+    """Names the packages with the most descriptions of at least `min_words`, in alphabetical order.
+
+    Raises:
+        ValueError: there are fewer than two packages to choose from.
+    """
+    counts = Counter(d.package for d in descriptions if len(d.text.split()) >= min_words)
+    chosen = sorted(sorted(counts), key=counts.get, reverse=True)[:num_packages]
+    if len(chosen) < 2:
+        raise ValueError(
+            f"Telling packages apart needs at least two with docstrings: found {chosen}. Name "
+            "packages that are installed with their sources."
+        )
+    return sorted(chosen)
+
+
 def labelled_examples(
     descriptions: Iterable[Description],
     packages: list[str],
