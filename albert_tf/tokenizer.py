@@ -8,10 +8,10 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.staging import new_file
 from albert_tf.text.nested import as_ids, as_text, map_ids, map_text
 from albert_tf.text.sentencepiece_model import CONTROL, SentencePieceModel
 from albert_tf.text.sentencepiece_ops import SentencePieceOps
-from albert_tf.staging import new_file
 
 VOCABULARY_FILE = "vocabulary.spm"
 
