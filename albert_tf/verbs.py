@@ -13,6 +13,21 @@ from albert_tf.training.settings import PRECISIONS, FineTuneSettings
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quickstart:
+    """Do the whole job on the docstrings of this machine: pretrain, fine-tune, export, serve."""
+
+    out: Path = flag("new directory for everything", default=Path("albert-quickstart"))
+    precision: str = flag("of the arithmetic", choices=PRECISIONS, default="auto")
+    seed: int = flag("of all chance", default=0)
+
+    def start(self):
+        from albert_tf.quickstart.run import run
+        from albert_tf.quickstart.scale import Scale
+
+        run(self.out, self.seed, Scale(precision=self.precision))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finetune(FineTuneSettings):
     """Train a classifier or a regression on labelled texts, or on a GLUE task."""
 
@@ -266,6 +281,7 @@ class Serve:
 
 
 VERBS = {
+    "quickstart": Quickstart,
     "vocab": Vocab,
     "finetune": Finetune,
     "evaluate": Evaluate,

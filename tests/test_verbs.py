@@ -29,6 +29,24 @@ def run_cli(capsys, *argv):
     return code, printed.out, printed.err
 
 
+def test_quickstart_runs_the_story_in_the_directory_that_was_named(capsys, tmp_path, monkeypatch):
+    from albert_tf.quickstart import run as story
+
+    seen = []
+    monkeypatch.setattr(story, "run", lambda out, seed, scale: seen.append((out, seed, scale)))
+    flags = ("--out", tmp_path / "q", "--seed", 3, "--precision", "float32")
+    assert run_cli(capsys, "quickstart", *flags)[0] == 0
+    [(out, seed, scale)] = seen
+    assert (out, seed, scale.precision) == (tmp_path / "q", 3, "float32")
+
+
+def test_quickstart_refuses_a_directory_that_exists(capsys, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep me")
+    code, _, err = run_cli(capsys, "quickstart", "--out", tmp_path)
+    assert (code, "Choose another name" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_vocab_trains_a_vocabulary_that_the_tokenizer_takes(capsys, tmp_path):
     from albert_tf.tokenizer import AlbertTokenizer
 
