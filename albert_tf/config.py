@@ -161,7 +161,8 @@ class AlbertConfig:
                     f"Unknown key {key!r} in a configuration: do you mean {close[0]!r}?"
                 )
         fields = {key: value for key, value in values.items() if key in known}
-        if "model_type" in extras:
+        # Not kept: beside our names for the activations it would be translated a second time.
+        if extras.pop("model_type", None) is not None:
             fields = _from_hugging_face(fields, extras)
         return cls(**fields, extras=extras)
 

@@ -120,6 +120,14 @@ def test_gelu_of_a_hugging_face_file_is_the_exact_one():
     assert AlbertConfig.from_dict(original | {"model_type": "albert"}).hidden_act == "gelu_exact"
 
 
+def test_a_hugging_face_file_is_translated_once(tmp_path):
+    config = AlbertConfig.from_dict({"hidden_act": "gelu", "model_type": "albert"})
+    changed = dataclasses.replace(config, hidden_act="gelu")
+    for number, each in enumerate((config, changed)):
+        each.to_json(tmp_path / f"{number}.json")
+        assert AlbertConfig.from_json(tmp_path / f"{number}.json") == each
+
+
 def test_another_layer_norm_epsilon_is_refused():
     with pytest.raises(ValueError, match="layer_norm_eps must be 1e-12.*got 1e-05"):
         AlbertConfig.from_dict({"model_type": "albert", "layer_norm_eps": 1e-5})

@@ -8,10 +8,11 @@ from albert_tf.config import AlbertConfig
 from albert_tf.layers.embeddings import AlbertEmbeddings
 from albert_tf.layers.encoder import SharedEncoder
 from albert_tf.layers.heads import Pooler
+from albert_tf.models.functional import NamedInputs
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertBackbone(keras_hub.models.Backbone):
+class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
     """The encoder of ALBERT (paper §3.1; original: `AlbertModel` in modeling.py).
 
     Args:

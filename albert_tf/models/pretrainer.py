@@ -5,12 +5,12 @@ import keras_hub
 
 from albert_tf.layers.heads import MaskedLMHead, ProjectionHead
 from albert_tf.models.backbone import AlbertBackbone
-from albert_tf.models.compilation import Recompiles
+from albert_tf.models.functional import NamedInputs, Recompiles
 from albert_tf.optimizers.lamb import Lamb
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertPretrainer(Recompiles, keras_hub.models.Task):
+class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
     """Masked words and sentence order on one encoder (paper §3.1; original: run_pretraining.py).
 
     Args:

@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
-from albert_tf.models.compilation import Recompiles
+from albert_tf.models.functional import NamedInputs, Recompiles
 from albert_tf.optimizers.defaults import fine_tuning_optimizer
 from albert_tf.staging import new_directory, refuse_existing
 
 BATCH_SIZE = 32
 
 
-class AlbertTask(Recompiles):
+class AlbertTask(NamedInputs, Recompiles):
     """Mixin of all tasks; stands before the keras_hub class in the list of bases.
 
     A task is a functional model: backbone, head, and a preprocessor that takes raw strings when
@@ -143,7 +143,11 @@ class AlbertTask(Recompiles):
                 )
             dtype = kwargs.pop("dtype", None)
             return cls(AlbertBackbone(AlbertConfig.from_preset(preset), dtype=dtype), **kwargs)
-        from albert_tf.tasks.loading import build_task, is_published_checkpoint
+        from albert_tf.tasks.loading import (
+            build_task,
+            fill_from_preset,
+            is_published_checkpoint,
+        )
 
         if is_published_checkpoint(preset):
             return build_task(cls, preset, load_weights=load_weights, **kwargs)
@@ -151,7 +155,10 @@ class AlbertTask(Recompiles):
             # What keras_hub means to do for a preset of any float policy, and fails at for the
             # mixed ones: the model computes as the caller's Keras does.
             kwargs["dtype"] = keras.config.dtype_policy()
-        return super().from_preset(str(preset), load_weights=load_weights, **kwargs)
+        task = super().from_preset(str(preset), load_weights=False, **kwargs)
+        if load_weights:
+            fill_from_preset(Path(preset), task, fresh_head="num_classes" in kwargs)
+        return task
 
     def save_to_preset(self, preset_dir, max_shard_size=10):
         """Writes configuration, weights, preprocessor and vocabulary as a preset directory.

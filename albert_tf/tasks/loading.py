@@ -230,11 +230,26 @@ def _load_preset(directory, wanted, dtype):
             f"on its backbone: {chosen.__name__}.from_preset({str(directory)!r}, ...)."
         )
     model = chosen.from_preset(str(directory.resolve()), load_weights=False, dtype=dtype)
+    fill_from_preset(directory, model)
+    return model
+
+
+def fill_from_preset(directory, model, fresh_head=False):
+    """Places the weights of a preset of ours in a model that was built from it.
+
+    Args:
+        directory: `Path` of the preset.
+        model: `AlbertBackbone` or a task.
+        fresh_head: whether the task's own weights stay as drawn; they also do where the preset
+            holds a backbone alone, or another task.
+
+    Raises:
+        CheckpointError: weights are missing, unexpected or misshapen.
+    """
     backbone = getattr(model, "backbone", model)
     load_weights(directory, backbone, backbone)
-    if model is not backbone:
+    if model is not backbone and not fresh_head and isinstance(model, _saved_class(directory)):
         load_weights(directory, model, backbone)
-    return model
 
 
 def _saved_class(directory):

@@ -52,6 +52,16 @@ def test_two_texts_in_a_batch_answer_as_alone(tiny_config):
     )
 
 
+def test_a_whole_batch_may_be_given_and_a_missing_input_is_named(tiny_config):
+    backbone = AlbertBackbone(tiny_config)
+    batch = {**INPUTS, "mask_positions": np.ones((2, 1), "int32"), "labels": np.ones(2, "int32")}
+    np.testing.assert_array_equal(
+        backbone(batch)["pooled_output"], backbone(INPUTS)["pooled_output"]
+    )
+    with pytest.raises(ValueError, match='Missing data for input "segment_ids"'):
+        backbone({name: INPUTS[name] for name in ("token_ids", "padding_mask")})
+
+
 def test_a_row_longer_than_the_positions_is_refused(tiny_config):
     long = {name: np.ones((1, 49), "int32") for name in INPUTS}
     with pytest.raises(ValueError, match="at most 48 tokens.*got 49"):
