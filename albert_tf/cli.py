@@ -13,7 +13,7 @@ from pathlib import Path
 
 import albert_tf
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
-from albert_tf.verbs import VERBS
+from albert_tf.verbs.table import VERBS
 
 RECIPES = Path(albert_tf.__file__).parent / "training" / "recipes"
 # What a user can mend: a wrong value, a file that is missing or in the way, a missing package.

@@ -10,7 +10,7 @@ import pytest
 from albert_tf import cli
 from albert_tf.training.fields import as_values, build, flag
 from albert_tf.training.settings import FineTuneSettings
-from albert_tf.verbs import VERBS
+from albert_tf.verbs.table import VERBS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,22 @@ def test_convert_goes_to_hugging_face_and_back_with_equal_answers(run_directory,
     assert after.class_names == ["bad", "good"]
 
 
+def test_convert_keeps_the_vocabulary_of_a_model_without_a_preprocessor(
+    tiny_config, tiny_tokenizer, capsys, tmp_path
+):
+    from albert_tf.models.backbone import AlbertBackbone
+    from albert_tf.tasks.saving import save_checkpoint
+
+    save_checkpoint(AlbertBackbone(tiny_config), tmp_path / "hf", "hf", tiny_tokenizer)
+    for format, file in {
+        "tf1": "30k-clean.model",
+        "preset": "assets/tokenizer/vocabulary.spm",
+    }.items():
+        paths = ("--checkpoint", tmp_path / "hf", "--out", tmp_path / format)
+        assert run_cli(capsys, "convert", *paths, "--format", format)[0] == 0
+        assert (tmp_path / format / file).read_bytes() == tiny_tokenizer.proto
+
+
 def test_convert_refuses_what_is_no_checkpoint(capsys, tmp_path):
     code, _, err = run_cli(
         *(capsys, "convert", "--checkpoint", tmp_path / "absent", "--out", tmp_path / "out"),
