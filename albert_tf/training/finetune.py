@@ -20,7 +20,7 @@ DEV_ANSWERS = "dev_predictions.tsv"
 
 
 def fine_tune(settings: FineTuneSettings, show=True) -> dict:
-    """Trains, keeps the weights of the best epoch, and writes the run directory.
+    """Trains, keeps the weights that score best on dev, and writes the run directory.
 
     Everything is read and checked before the directory is made. It then holds, beside what
     `RunDirectory` writes, the model as a preset in `model/` and its answers to the dev rows in
@@ -32,8 +32,8 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
 
     Returns:
         The summary: what `Preparation.describe` tells, and `epochs_done`, `best_epoch`,
-        `dev` (name -> score of the best epoch, or None), `baseline` (what a constant answer
-        scores under the first metric), `seconds`, `warnings` (a list of sentences).
+        `best_step`, `dev` (name -> score of the best evaluation, or None), `baseline` (what a
+        constant answer scores under the first metric), `seconds`, `warnings` (a list of sentences).
 
     Raises:
         FileExistsError: `settings.out` exists.
@@ -48,6 +48,7 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
     summary = preparation.describe() | {
         "epochs_done": -(-evaluation.steps // preparation.steps_per_epoch),
         "best_epoch": evaluation.best_epoch,
+        "best_step": evaluation.best_step,
         "dev": evaluation.best_scores,
         "baseline": constant_score(preparation),
         "seconds": round(time.monotonic() - started, 1),

@@ -58,6 +58,9 @@ class FineTuneSettings:
     metrics: tuple[str, ...] = flag(
         "scores on the dev rows; the first one picks the best epoch", default=()
     )
+    eval_steps: int | None = flag(
+        "score the dev rows also after every so many updates (the original: 100)", default=None
+    )
     patience: int | None = flag("stop after so many epochs without a better score", default=None)
     precision: str = flag(
         "of the arithmetic; auto: bfloat16 where the processor multiplies it natively",
@@ -84,7 +87,7 @@ class FineTuneSettings:
         self._check_numbers()
 
     def _check_numbers(self):
-        for name in ("batch_size", "epochs", "limit", "patience", "train_vocab"):
+        for name in ("batch_size", "epochs", "limit", "eval_steps", "patience", "train_vocab"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1: got {value}.")
