@@ -133,7 +133,7 @@ def pretrain_model(corpus, out, scale, seed, record, show) -> tuple[int, dict[st
         record.log(split, step, **{name: values[name] for name in CURVES})
 
     keras.utils.set_random_seed(seed)
-    dtype = dtype_policy(scale.precision)
+    dtype = dtype_policy(scale.resolved_precision)
     model = AlbertPretrainer(AlbertBackbone(scale.config(), dtype=dtype))
     measured = pretrain(
         model,
@@ -141,6 +141,7 @@ def pretrain_model(corpus, out, scale, seed, record, show) -> tuple[int, dict[st
         batches(corpus.held_out, 1),
         learning_rate=scale.pretrain_learning_rate,
         warmup_fraction=0.06,
+        jit_compile=dtype == "float32",
         log=log,
         show=show,
     )
@@ -170,11 +171,11 @@ def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
         epochs=scale.finetune_epochs,
         learning_rate=scale.finetune_learning_rate,
         metrics=("accuracy",),
-        precision=scale.precision,
+        precision=scale.resolved_precision,
         seed=seed,
     )
     summary = fine_tune(settings, show=show)
-    model = load_classifier(settings.out, scale.precision)
+    model = load_classifier(settings.out, scale.resolved_precision)
     test = read_for_run(model, settings.out, out / "data" / "test.jsonl")
     scores, _ = evaluate(model, test, ("accuracy",))
     return scores["accuracy"], summary["warnings"]

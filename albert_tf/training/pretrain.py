@@ -35,6 +35,7 @@ def pretrain(
     learning_rate: float = 0.00176,
     warmup_fraction: float = 0.025,
     weight_decay: float = 0.01,
+    jit_compile: bool | str = "auto",
     log_every: int = 50,
     log: Callable[..., None] | None = None,
     show: bool = True,
@@ -52,6 +53,8 @@ def pretrain(
         learning_rate: the peak.
         warmup_fraction: share of the updates in which the rate rises, in [0, 1).
         weight_decay: as in the optimizer.
+        jit_compile: whether XLA compiles the step; Keras's `auto` never does on a CPU. There it
+            speeds a small model in float32 up (1.6 times at 128 wide), and slows bfloat16 down.
         log_every: updates between two measurements.
         log: called as `log(split, step, **values)` for every measurement, for example
             `RunDirectory.log`; `split` is `train` or `dev`.
@@ -76,7 +79,9 @@ def pretrain(
     schedule = WarmupPolynomialDecay(
         learning_rate, total_steps, warmup_steps=int(warmup_fraction * total_steps)
     )
-    model.compile(OPTIMIZERS[optimizer](schedule, weight_decay=weight_decay))
+    model.compile(
+        OPTIMIZERS[optimizer](schedule, weight_decay=weight_decay), jit_compile=jit_compile
+    )
     measurements = {}
 
     def record(split, step, **values):
