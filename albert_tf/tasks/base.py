@@ -147,10 +147,12 @@ class AlbertTask(NamedInputs, Recompiles):
             build_task,
             fill_from_preset,
             is_published_checkpoint,
+            register_tasks,
         )
 
         if is_published_checkpoint(preset):
             return build_task(cls, preset, load_weights=load_weights, **kwargs)
+        register_tasks()
         if kwargs.get("dtype") is None:
             # What keras_hub means to do for a preset of any float policy, and fails at for the
             # mixed ones: the model computes as the caller's Keras does.

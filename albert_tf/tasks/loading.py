@@ -252,9 +252,14 @@ def fill_from_preset(directory, model, fresh_head=False):
         load_weights(directory, model, backbone)
 
 
-def _saved_class(directory):
+def register_tasks():
+    """Imports all tasks, so that Keras knows the class that a preset names."""
     for word in TASKS:
-        task_class(word)  # imports the module, which registers the class
+        task_class(word)
+
+
+def _saved_class(directory):
+    register_tasks()
     names = {}
     for file in ("config.json", "task.json"):
         if (directory / file).is_file():

@@ -1,6 +1,8 @@
 """Our own presets through `load_checkpoint`: the same guarantees as for published weights."""
 
 import json
+import subprocess
+import sys
 
 import h5py
 import keras_hub
@@ -100,3 +102,14 @@ def test_of_a_keras_hub_task_only_the_backbone_can_be_had(tmp_path, tiny_config)
     with pytest.raises(CheckpointError, match="only the backbone can be read"):
         load_checkpoint(tmp_path / "preset")
     assert load_checkpoint(tmp_path / "preset", "backbone").albert_config == tiny_config
+
+
+def test_a_new_head_on_a_pretrained_preset_needs_no_import_of_the_pretrainer(preset):
+    code = (
+        "import sys; from albert_tf.tasks.text_classifier import AlbertTextClassifier as C\n"
+        "print(C.from_preset(sys.argv[1], num_classes=3).num_classes)"
+    )
+    # A process of its own: in this one the pretrainer is imported, and so registered, already.
+    command = [sys.executable, "-c", code, str(preset[0])]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.stdout.strip() == "3", ran.stderr
