@@ -129,7 +129,8 @@ class AlbertTask(NamedInputs, Recompiles):
             preset: directory that `save_to_preset` wrote; a TF1 checkpoint; a Hugging Face
                 directory; with `load_weights=False` also the name of a configuration (`base`).
             load_weights: False for an untrained model of the same shape.
-            **kwargs: arguments of the class; giving the size of the head draws a new head.
+            **kwargs: arguments of the class; giving the size of the head draws a new head. A
+                preset without a vocabulary gives a model without a preprocessor.
 
         Raises:
             FileNotFoundError: there is no such directory or file.
@@ -153,6 +154,8 @@ class AlbertTask(NamedInputs, Recompiles):
         if is_published_checkpoint(preset):
             return build_task(cls, preset, load_weights=load_weights, **kwargs)
         register_tasks()
+        if Path(preset).is_dir() and not (Path(preset) / "tokenizer.json").is_file():
+            kwargs.setdefault("preprocessor", None)
         if kwargs.get("dtype") is None:
             # What keras_hub means to do for a preset of any float policy, and fails at for the
             # mixed ones: the model computes as the caller's Keras does.
