@@ -24,6 +24,7 @@ REQUIRED = [
 EXTRAS = {
     "test": [
         "pytest>=8.3,<10",  # runs the tests
+        "pytest-xdist>=3.6,<4",  # on two cores at once
         "ruff>=0.11,<1",  # formats and lints
         "ai-edge-litert>=2.1,<3",  # runs TFLite files as a device does
         "jax>=0.7,<1",  # the second backend that the model must run on (CPU build)
