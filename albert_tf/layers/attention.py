@@ -80,7 +80,8 @@ class SelfAttention(ConfiguredLayer):
         shape = (-1, seq_len, 3, self.config.num_attention_heads, self.head_size)
         # One transposition for all three: (3, batch, heads, seq_len, head_size).
         mixed = ops.transpose(ops.reshape(mixed, shape), (2, 0, 3, 1, 4))
-        query, key, value = mixed[0], mixed[1], mixed[2]
+        # Not `mixed[0]`: the gradient of a slice is a whole array of zeros around it.
+        query, key, value = ops.unstack(mixed, 3, axis=0)
         key = ops.transpose(key, (0, 1, 3, 2))
         scores = ops.matmul(query, key) * self.head_size**-0.5 + padding_score
         attention = ops.softmax(scores, axis=-1)
