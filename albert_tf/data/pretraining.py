@@ -6,44 +6,13 @@ Python. It fits corpora that fit in memory: about 1 kB a row of 64 tokens and ep
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from albert_tf.data.masking import choose_masked_positions, hide_tokens, word_starts
+from albert_tf.data.masking import choose_masked_positions, hide_tokens
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.sentence_order import NUM_SPECIAL, SegmentPair, segment_pairs
-
-
-class MaskingVocabulary(NamedTuple):
-    """What masking must know of a vocabulary.
-
-    Args:
-        start_id, end_id, pad_id, mask_id: ids of [CLS], [SEP], <pad> and [MASK].
-        ordinary_ids: int array, the ids of all pieces that are not special.
-        word_starts: bool `(vocab_size,)`, True for pieces that open a word.
-    """
-
-    start_id: int
-    end_id: int
-    pad_id: int
-    mask_id: int
-    ordinary_ids: np.ndarray
-    word_starts: np.ndarray
-
-    @classmethod
-    def from_tokenizer(cls, tokenizer) -> "MaskingVocabulary":
-        """Reads it off an `AlbertTokenizer`."""
-        special = (
-            tokenizer.start_token_id,
-            tokenizer.end_token_id,
-            tokenizer.pad_token_id,
-            tokenizer.mask_token_id,
-        )
-        size = tokenizer.vocabulary_size()
-        ordinary = np.setdiff1d(np.arange(size), [*special, tokenizer.unk_token_id])
-        starts = word_starts([tokenizer.id_to_token(i) for i in range(size)])
-        return cls(*special, ordinary.astype(np.int32), starts)
 
 
 def tokenize_documents(documents: Sequence[Sequence[str]], tokenizer) -> list[list[np.ndarray]]:

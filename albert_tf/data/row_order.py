@@ -1,0 +1,99 @@
+"""In which order an epoch visits the rows of a split, decided by the seed and the epoch alone.
+
+The shards come in a random order, some at a time side by side ("a group"), and their rows, taken
+in turns, are shuffled within windows as large as memory allows. Groups and windows start at row
+numbers that the manifest tells, so that reading can begin anywhere without what came before, and
+a split that fits in one window is shuffled as a whole.
+
+`records.py` builds the same order in `tf.data`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from albert_tf.data.chance import ROW_ORDER, SHARD_ORDER, fold, purpose_key
+from albert_tf.data.record_set import Split
+
+SHARDS_AT_ONCE = 16
+ROWS_IN_TURN = 16  # rows that one shard gives before the next one of the group
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOrder:
+    """The order of a split's rows.
+
+    Args:
+        split: whose rows.
+        seed: decides every epoch's order; None leaves the rows as they stand in the files.
+        window: rows that are shuffled together.
+    """
+
+    split: Split
+    seed: int | None
+    window: int
+
+    def __post_init__(self):
+        if self.window < 1:
+            raise ValueError(f"shuffle_buffer must be at least 1: got {self.window}.")
+
+    @property
+    def shards_at_once(self) -> int:
+        """Number of shards that are read side by side."""
+        return 1 if self.seed is None else SHARDS_AT_ONCE
+
+    @property
+    def shard_key(self) -> int:
+        """Key of the shards' order; folded with the epoch and a shard."""
+        return purpose_key(self.seed, SHARD_ORDER)
+
+    @property
+    def row_key(self) -> int:
+        """Key of the rows' order; folded with the epoch, the group, the window and a row."""
+        return purpose_key(self.seed, ROW_ORDER)
+
+    def places(self, epoch: int, first_row: int = 0) -> Iterator[np.ndarray]:
+        """Gives the order of an epoch, window by window.
+
+        Args:
+            epoch: from 0.
+            first_row: rows of the epoch to pass over.
+
+        Yields:
+            int64 `(rows, 2)`: of each row its shard and its number in that shard.
+        """
+        for group, shards in enumerate(self._groups(epoch)):
+            rows = np.array([self.split.shards[shard].rows for shard in shards])
+            if first_row >= rows.sum():
+                first_row -= rows.sum()
+                continue
+            places = _taken_in_turns(np.array(shards), rows)
+            for window in range(first_row // self.window, -(-len(places) // self.window)):
+                part = places[window * self.window : (window + 1) * self.window]
+                yield part[self._permutation(epoch, group, window, len(part))][
+                    first_row - window * self.window if first_row else 0 :
+                ]
+                first_row = 0
+
+    def _groups(self, epoch: int) -> list[list[int]]:
+        shards = np.arange(len(self.split.shards))
+        if self.seed is not None:
+            shards = np.argsort(fold(fold(self.shard_key, epoch), shards), kind="stable")
+        size = self.shards_at_once
+        return [shards[at : at + size].tolist() for at in range(0, len(shards), size)]
+
+    def _permutation(self, epoch, group, window, num_rows) -> np.ndarray:
+        rows = np.arange(num_rows)
+        if self.seed is None:
+            return rows
+        key = fold(fold(fold(self.row_key, epoch), group), window)
+        return np.argsort(fold(key, rows), kind="stable")
+
+
+def _taken_in_turns(shards: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Places of a group's rows when its shards give `ROWS_IN_TURN` rows each, over and over."""
+    shard = np.repeat(np.arange(len(shards)), rows)
+    row = np.concatenate([np.arange(count) for count in rows])
+    turns = np.lexsort((row % ROWS_IN_TURN, shard, row // ROWS_IN_TURN))
+    return np.stack([shards[shard[turns]], row[turns]], axis=1)
