@@ -4,8 +4,16 @@ import keras
 import keras_hub
 
 from albert_tf.layers.heads import MaskedLMHead, ProjectionHead
+from albert_tf.layers.replicas import sum_over_replicas
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
+from albert_tf.models.objectives import (
+    OBJECTIVES,
+    ObjectiveMeasures,
+    objective_counts,
+    objective_loss,
+    objective_sums,
+)
 from albert_tf.optimizers.lamb import Lamb
 
 
@@ -24,11 +32,15 @@ class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
         sop_logits: float32 `(batch, 2)`; class 0 = the segments are in order, 1 = swapped.
 
     `fit` takes batches `(x, y, sample_weight)`: `y` and `sample_weight` are dictionaries with the
-    names of the outputs; weights 0 in `mlm_logits` switch off padded positions, and the loss is
-    the mean over the weights that count, as in the paper.
+    names of the outputs; weights 0 in `mlm_logits` switch off padded positions, and weights 0 in
+    all of `sop_logits` the sentence order. The loss is the mean over all that counts, as in the
+    paper, in the batches of all replicas together. `fit` and `evaluate` show `loss` and the four
+    measures `masked_lm_loss`, `masked_lm_accuracy`, `sentence_order_loss` and
+    `sentence_order_accuracy`, whose means are over answers, not over batches.
     """
 
     backbone_cls = AlbertBackbone
+    _measures = None
 
     def __init__(self, backbone, preprocessor=None, **kwargs):
         config, dtype = backbone.albert_config, backbone.dtype_policy
@@ -53,26 +65,78 @@ class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
 
     def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
-        """Compiles with the two losses, accuracies and LAMB where nothing else is given."""
+        """Compiles with both objectives, their measures and LAMB where nothing else is given.
+
+        Args:
+            optimizer: `"auto"` is LAMB at a constant rate of 0.001.
+            loss: `"auto"` for the objectives as the class describes them; anything else is left
+                to Keras, names and means included.
+            metrics: Keras metrics beside the measures; `"auto"` for none.
+            **kwargs: as in Keras; `loss_weights` may name `mlm_logits` and `sop_logits`.
+        """
         if optimizer == "auto":
             optimizer = Lamb(learning_rate=1e-3)
-        if loss == "auto":
-            loss = {name: _mean_over_weights() for name in ("mlm_logits", "sop_logits")}
-        if metrics == "auto":
-            metrics = {}
-        if metrics == {}:
-            accuracy = keras.metrics.SparseCategoricalAccuracy
-            kwargs.setdefault(
-                "weighted_metrics",
-                {
-                    "mlm_logits": [accuracy(name="masked_lm_accuracy")],
-                    "sop_logits": [accuracy(name="sentence_order_accuracy")],
-                },
+        self._measures = ObjectiveMeasures() if loss == "auto" else None
+        # Keras keeps those of an earlier compilation where it is given none.
+        self._compile_loss = self._compile_metrics = None
+        super().compile(
+            optimizer=optimizer,
+            loss=None if loss == "auto" else loss,
+            metrics=None if metrics == "auto" else metrics,
+            **kwargs,
+        )
+        given = kwargs.get("loss_weights") or {}
+        self._loss_weights = {
+            name: given.get(objective.logits, 1.0) for name, objective in OBJECTIVES.items()
+        }
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return config | {"loss": "auto"} if config and self._measures else config
+
+    def objective_counts(self, batch):
+        """How many answers of a batch count: see `albert_tf.models.objectives`."""
+        return objective_counts(batch)
+
+    def objective_sums(self, outputs, batch):
+        """Losses, right answers and counts of a batch: see `albert_tf.models.objectives`."""
+        return objective_sums(outputs, batch)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if self._measures is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        batch = _batch_of(y, sample_weight)
+        sums = self.objective_sums(y_pred, batch)
+        self._measures.update(sums)
+        counts = sum_over_replicas({name: values.count for name, values in sums.items()})
+        loss = objective_loss(sums, counts, self._loss_weights)
+        return loss + sum(map(self._aggregate_additional_loss, self.losses))
+
+    @property
+    def metrics(self):
+        return super().metrics + (self._measures.metrics if self._measures else [])
+
+    def get_metrics_result(self):
+        results = super().get_metrics_result()
+        # Keras's own tracker weighs batches and replicas by rows, not by what was counted.
+        if self._measures is not None and not self.losses:
+            results["loss"] = sum(
+                weight * results[f"{name}_loss"] for name, weight in self._loss_weights.items()
             )
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        return results
 
 
-def _mean_over_weights():
-    return keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, reduction="mean_with_sample_weight"
-    )
+def _batch_of(targets, weights):
+    """The batch fields of what `fit` was given under the names of the outputs."""
+    names = {objective.logits for objective in OBJECTIVES.values()}
+    if not isinstance(targets, dict) or not names <= set(targets):
+        got = sorted(targets) if isinstance(targets, dict) else type(targets).__name__
+        raise ValueError(
+            f"AlbertPretrainer.fit needs targets as a dictionary of {', '.join(sorted(names))}: "
+            f"got {got}. Compile with a loss of your own for other targets."
+        )
+    batch = {}
+    for objective in OBJECTIVES.values():
+        batch[objective.labels] = targets[objective.logits]
+        batch[objective.weights] = (weights or {}).get(objective.logits)
+    return batch

@@ -11,19 +11,13 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from albert_tf.models.objectives import MEASURES
 from albert_tf.optimizers.adamw import AdamW
 from albert_tf.optimizers.lamb import Lamb
 from albert_tf.optimizers.schedule import WarmupPolynomialDecay
 
 OPTIMIZERS = {"lamb": Lamb, "adamw": AdamW}
-# Keras names a metric after the output first; the names on the right are the original's.
-METRIC_NAMES = {
-    "loss": "loss",
-    "mlm_logits_loss": "masked_lm_loss",
-    "mlm_logits_masked_lm_accuracy": "masked_lm_accuracy",
-    "sop_logits_loss": "sentence_order_loss",
-    "sop_logits_sentence_order_accuracy": "sentence_order_accuracy",
-}
+NAMES = ("loss", *MEASURES)
 
 
 def pretrain(
@@ -98,8 +92,8 @@ def pretrain(
 
 
 def named_by_objective(logs: dict) -> dict[str, float]:
-    """Gives Keras's logs of an `AlbertPretrainer` the names that the original's log has."""
-    return {METRIC_NAMES[name]: float(value) for name, value in logs.items()}
+    """The logs of an `AlbertPretrainer` as plain numbers, in the order of the original's log."""
+    return {name: float(logs[name]) for name in NAMES}
 
 
 def _num_batches(dataset):

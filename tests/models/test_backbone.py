@@ -126,7 +126,7 @@ def test_padded_mask_positions_do_not_count(tiny_config):
     expected = -(log_odds[0, 0, 7] + log_odds[1, 0, 8] + log_odds[1, 1, 9]) / 3
     losses = model.evaluate(x, y, sample_weight=weights, return_dict=True, verbose=0)
     # float32 sums against float64.
-    np.testing.assert_allclose(losses["mlm_logits_loss"], expected, rtol=1e-5)
+    np.testing.assert_allclose(losses["masked_lm_loss"], expected, rtol=1e-5)
 
 
 def test_the_model_runs_on_jax_as_on_tensorflow(tiny_config, tmp_path):

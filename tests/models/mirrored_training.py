@@ -1,0 +1,68 @@
+"""Trains on two logical devices and on one, and prints by how much the results differ, as JSON.
+
+A process of its own: devices must be set before TensorFlow starts.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from albert_tf.config import AlbertConfig
+from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.optimizers.adamw import AdamW
+from albert_tf.optimizers.lamb import Lamb
+
+ROWS, MASKED, STEPS = 4, 3, 3
+
+
+def batches():
+    """Batches whose second half masks three times as much as the first, and has all the pairs."""
+    rng = np.random.default_rng(0)
+    rows = STEPS * ROWS
+    ids = rng.integers(5, 20, (rows, 8)).astype("int32")
+    x = {"token_ids": ids, "segment_ids": ids % 2, "padding_mask": np.ones_like(ids)}
+    x["mask_positions"] = rng.integers(0, 8, (rows, MASKED)).astype("int32")
+    y = {
+        "mlm_logits": rng.integers(5, 20, (rows, MASKED)).astype("int32"),
+        "sop_logits": rng.integers(0, 2, rows).astype("int32"),
+    }
+    weights = {"mlm_logits": np.ones((rows, MASKED), "float32"), "sop_logits": np.ones(rows)}
+    first_half = np.arange(rows) % ROWS < ROWS // 2
+    weights["mlm_logits"][first_half, 1:] = 0
+    weights["sop_logits"][first_half] = 0
+    return tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(ROWS, drop_remainder=True)
+
+
+def train(make, config, strategy):
+    """Weights and logs after all steps."""
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        model = AlbertPretrainer(AlbertBackbone(config))
+        # Three steps on one device are over before their graph would be traced.
+        eager = strategy.num_replicas_in_sync == 1
+        model.compile(make(0.01, global_clipnorm=0.5), run_eagerly=eager)
+    history = model.fit(batches(), verbose=0, shuffle=False).history
+    return model.get_weights(), {name: values[0] for name, values in history.items()}
+
+
+def main(config_path, name):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    config = AlbertConfig.from_json(config_path)
+    two = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    make = {"adamw": AdamW, "lamb": Lamb}[name]
+    weights, logs = train(make, config, tf.distribute.get_strategy())
+    weights_of_two, logs_of_two = train(make, config, two)
+    pairs = zip(weights, weights_of_two, strict=True)
+    difference = max(float(np.abs(one - two).max()) for one, two in pairs)
+    print(json.dumps({"difference": difference, "logs": logs, "logs_of_two": logs_of_two}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
