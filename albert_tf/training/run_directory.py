@@ -28,6 +28,7 @@ class RunDirectory:
     | --- | --- |
     | `settings.json` | every setting, as a recipe that repeats the run |
     | `environment.json` | command, versions, git commit, seed, processor count |
+    | `resumed.jsonl` | the same, and the step, each time that the run went on |
     | `metrics.jsonl` | one JSON object a measurement, with its `step` |
     | `tensorboard/` | the same numbers for TensorBoard |
     | `learning_curve.png` | the same numbers as a picture |
@@ -46,11 +47,55 @@ class RunDirectory:
         self.path = Path(path)
         refuse_existing(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self.rows = []
-        self._started = time.monotonic()
-        self._boards = {}
+        self._seed = seed
+        self._begin([])
         self.write_json("settings.json", settings)
         self.write_json("environment.json", environment(seed))
+
+    def _begin(self, rows):
+        self.rows = rows
+        self._started = time.monotonic() - (rows[-1]["seconds"] if rows else 0)
+        self._boards = {}
+
+    @classmethod
+    def begin_or_go_on(cls, path, settings: dict, seed: int, free_to_change=()):
+        """Opens a run: a new one, or one that was broken off with the same settings.
+
+        Args:
+            path, settings, seed: as above.
+            free_to_change: names of settings that may differ when a run goes on.
+
+        Raises:
+            FileExistsError: `path` holds something else than a run, or one that is at its end.
+            ValueError: `path` holds a run of other settings; the message lists them.
+        """
+        path = Path(path)
+        if not (path / "settings.json").is_file():
+            return cls(path, settings, seed)
+        if (path / "summary.json").is_file():
+            raise FileExistsError(
+                f"The run in {path} is at its end. Choose another directory for a new one."
+            )
+        _check_equal(path, settings, free_to_change)
+        run = cls.__new__(cls)
+        run.path, run._seed = path, seed
+        run.write_json("settings.json", settings)
+        run._begin(_read_rows(path / "metrics.jsonl"))
+        return run
+
+    def go_on_from(self, step):
+        """Forgets what was measured after `step`, since those updates are made again.
+
+        At step 0 nothing was done before, and nothing is noted; later, the sitting is noted in
+        `resumed.jsonl`.
+        """
+        kept = [row for row in self.rows if row["step"] <= step]
+        with new_file(self.path / "metrics.jsonl", overwrite=True) as staged:
+            staged.write_text("".join(_line(row) for row in kept), encoding="utf-8")
+        self._begin(kept)
+        if step:
+            with (self.path / "resumed.jsonl").open("a", encoding="utf-8") as file:
+                file.write(_line({"step": step, **environment(self._seed)}))
 
     def write_json(self, name, value):
         """Writes a JSON file; numbers that are not finite become null."""
@@ -69,7 +114,7 @@ class RunDirectory:
         row = {"split": split, "step": step, "seconds": seconds, **values}
         self.rows.append(row)
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_finite(row)) + "\n")
+            file.write(_line(row))
         self._log_to_tensorboard(split, step, values)
 
     def _log_to_tensorboard(self, split, step, values):
@@ -94,6 +139,34 @@ class RunDirectory:
         with new_file(self.path / "learning_curve.png", overwrite=True) as staged:
             draw_curves(self.rows, staged)
         self.write_json("summary.json", summary)
+
+
+def _line(row):
+    return json.dumps(_finite(row)) + "\n"
+
+
+def _read_rows(path):
+    """The rows of `metrics.jsonl`; the last line may be cut off where the machine went down."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _check_equal(path, settings, free_to_change):
+    before = json.loads((path / "settings.json").read_text(encoding="utf-8"))
+    settings = json.loads(json.dumps(_finite(settings)))
+    names = sorted((before.keys() | settings.keys()) - set(free_to_change))
+    changed = [
+        f"{name} was {before.get(name)!r} and is {settings.get(name)!r}"
+        for name in names
+        if before.get(name) != settings.get(name)
+    ]
+    if changed:
+        raise ValueError(
+            f"A run goes on with the settings that it was begun with; in {path}, "
+            f"{'; '.join(changed)}. Give the same ones, or another directory for a new run."
+        )
 
 
 def environment(seed) -> dict:
