@@ -9,6 +9,9 @@ from pathlib import Path
 import sentencepiece
 import tensorflow as tf
 
+from albert_tf.data.documents import Piece, read_documents
+from albert_tf.data.preparation.corpus import find_files
+from albert_tf.data.sentences import split_sentences
 from albert_tf.staging import new_file
 from albert_tf.text.cleanup import clean_text
 
@@ -79,25 +82,24 @@ def train_vocabulary(
     return Path(out)
 
 
-def lines_of(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Yields the lines of UTF-8 text files one by one, empty ones left out.
+def sentences_of(
+    texts: Iterable[str | Path], format: str = "auto", field: str = "text"
+) -> Iterator[str]:
+    """Yields the sentences of text files one by one, as `albert-tf prepare` reads them.
+
+    Args:
+        texts: files, folders and patterns, see `find_files`.
+        format: of the files, or `auto`.
+        field: key of the text in JSON lines.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a line is not UTF-8; the message names file and line.
+        ValueError: a file cannot be read; the message names file and line.
     """
-    for path in map(Path, paths):
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    text = line.decode("utf-8").strip()
-                except UnicodeDecodeError as error:
-                    raise ValueError(
-                        f"{path}, line {number}: the text must be UTF-8: {error}. Convert the "
-                        "file, for example with iconv."
-                    ) from error
-                if text:
-                    yield text
+    for file in find_files(texts, format):
+        for document in read_documents(Piece(file.path, file.name, file.format), field):
+            for paragraph in document.paragraphs:
+                yield from split_sentences(paragraph)
 
 
 def _cleaned_lines(texts: Iterable[str], lowercase: bool, keep_accents: bool) -> Iterator[bytes]:

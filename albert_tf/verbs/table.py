@@ -1,11 +1,13 @@
 """All verbs of `albert-tf`, in the order of `--help`."""
 
+from albert_tf.verbs.pretraining import Prepare, Vocab
 from albert_tf.verbs.shipping import Convert, Export, Serve
-from albert_tf.verbs.training import Evaluate, Finetune, Predict, Quickstart, Vocab
+from albert_tf.verbs.training import Evaluate, Finetune, Predict, Quickstart
 
 VERBS = {
     "quickstart": Quickstart,
     "vocab": Vocab,
+    "prepare": Prepare,
     "finetune": Finetune,
     "evaluate": Evaluate,
     "predict": Predict,

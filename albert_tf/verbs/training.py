@@ -156,28 +156,3 @@ def _line(row):
     ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
     shares = " ".join(f"{name}={share:.3f}" for name, share in ranked)
     return f"{answer:20}  {shares:40}  {text}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vocab:
-    """Train a SentencePiece vocabulary on text files, with the settings of the published one."""
-
-    texts: tuple[Path, ...] = flag("text files; each line is a sentence or a paragraph")
-    out: Path = flag("new .model file")
-    size: int = flag("pieces, the special ones included", default=30_000)
-    lowercase: bool = flag("lower-case the text", default=True)
-    keep_accents: bool = flag("keep accents", default=False)
-    character_coverage: float = flag("share of characters with a piece", default=0.99995)
-
-    def start(self):
-        from albert_tf.training.vocabulary import lines_of, train_vocabulary
-
-        path = train_vocabulary(
-            lines_of(self.texts),
-            self.out,
-            self.size,
-            lowercase=self.lowercase,
-            keep_accents=self.keep_accents,
-            character_coverage=self.character_coverage,
-        )
-        print(f"The vocabulary of {self.size} pieces is in {path}.")

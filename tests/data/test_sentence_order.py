@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from albert_tf.data.sentence_order import segment_pairs, truncate_pair
+from albert_tf.data.sentence_order import SentenceBounds, draw_segments, segment_pairs
 
 
 def numbered_document(num_sentences=400, length=7):
@@ -45,9 +45,15 @@ def test_a_tenth_of_the_chunks_aim_at_a_shorter_length():
     assert np.mean(sizes < 61) == pytest.approx(0.1, abs=0.045)
 
 
-def test_a_chunk_of_one_sentence_makes_no_pair():
+def test_a_lone_sentence_makes_no_pair():
     assert pairs_of([np.arange(10)]) == []
-    assert pairs_of([np.arange(90), np.arange(90)], short_prob=0.0) == []
+    assert len(pairs_of(np.split(np.arange(270), 3), short_prob=0.0)) == 1
+
+
+def test_a_chunk_that_one_sentence_fills_takes_the_next_one_too():
+    (pair,) = pairs_of([np.arange(90), np.arange(90, 180)], short_prob=0.0, swap_prob=0.0)
+    assert (len(pair.first), len(pair.second)) == (31, 30)
+    assert pair.first.max() < 90 <= pair.second.min()
 
 
 def test_empty_sentences_and_documents_are_ignored():
@@ -65,10 +71,13 @@ def test_truncation_takes_from_the_longer_segment_at_either_end():
     rng = np.random.default_rng(0)
     from_front = []
     for _ in range(400):
-        first, second = truncate_pair(np.arange(30), np.arange(100, 110), 20, rng)
-        assert len(first) == len(second) == 10
-        assert (np.diff(first) == 1).all() and (second == np.arange(100, 110)).all()
-        from_front.append(first[0])
+        bounds = SentenceBounds.of_lengths([30, 10])
+        (row,) = draw_segments(
+            [bounds], 0, rng, sequence_length=23, short_prob=0.0, swap_prob=0.0
+        ).tolist()
+        first_begin, first_end, *second, label = row
+        assert first_end - first_begin == 10 and second == [30, 40] and label == 0
+        from_front.append(first_begin)
     # Mean of 20 fair coins; four standard errors of 400 draws are 0.45.
     assert np.mean(from_front) == pytest.approx(10, abs=0.45)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from albert_tf.tokenizer import AlbertTokenizer
-from albert_tf.training.vocabulary import lines_of, train_vocabulary
+from albert_tf.training.vocabulary import sentences_of, train_vocabulary
 
 RNG = np.random.default_rng(0)
 WORDS = [
@@ -82,13 +82,13 @@ def test_an_existing_file_is_kept_unless_asked(model):
     assert model.read_bytes() == before
 
 
-def test_lines_of_files_are_streamed_and_bad_utf8_is_named(tmp_path):
-    (tmp_path / "a.txt").write_text("one\n\n two \n", encoding="utf-8")
-    (tmp_path / "b.txt").write_bytes(b"three\nfa\xefade\n")
-    lines = lines_of([tmp_path / "a.txt", tmp_path / "b.txt"])
-    assert [next(lines) for _ in range(3)] == ["one", "two", "three"]
-    with pytest.raises(ValueError, match=r"b\.txt, line 2"):
-        next(lines)
+def test_sentences_of_files_are_streamed_and_bad_utf8_is_named(tmp_path):
+    (tmp_path / "a.md").write_text("# A\n\nOne. _Two._\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_bytes(b"three\n\nfa\xefade\n")
+    sentences = sentences_of([tmp_path / "*"])
+    assert [next(sentences) for _ in range(2)] == ["One.", "Two."]
+    with pytest.raises(ValueError, match=r"b\.txt, line 3"):
+        next(sentences)
 
 
 def trainer_settings(proto):

@@ -1,0 +1,31 @@
+"""Markdown to plain text: only the words are for the model."""
+
+import html
+import re
+
+HEADING = re.compile(r" {0,3}#{1,7}\s")
+
+_RULE = re.compile(r"^[ \t]*(?:([-*_=])(?:[ \t]*\1){2,}|(?:`{3,}|~{3,})\w*)[ \t]*$", re.MULTILINE)
+_LINE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?|[-*+][ \t]+)+", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]\[]*)\]\([^()\s]*\)")
+# No mark inside the marks: the search stays linear in a line of a megabyte.
+_STARS = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*]+)(?<=[^\s*])\1(?![\w*])")
+_UNDERLINES = re.compile(r"(?<![^\W_])(_{1,3})(?=[^\s_])([^_]+)(?<=[^\s_])\1(?![^\W_])")
+_CODE = re.compile(r"`+([^`]+)`+")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--[^<]*?-->")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_MARKS = re.compile(r"[*_`\[<\\&>+=~]|^[ \t]*-", re.MULTILINE)
+
+
+def plain_text(paragraph: str) -> str:
+    """Removes the marks of a paragraph: emphasis, links, lists, quotes, rules, tags, entities."""
+    if not _MARKS.search(paragraph):
+        return paragraph
+    text = _RULE.sub("", paragraph)
+    text = _LINE_MARK.sub("", text)
+    text = _LINK.sub(r"\1", text)
+    text = _CODE.sub(r"\1", text)
+    text = _STARS.sub(r"\2", text)
+    text = _UNDERLINES.sub(r"\2", text)
+    text = _TAG.sub(" ", text)
+    return html.unescape(_ESCAPE.sub(r"\1", text))

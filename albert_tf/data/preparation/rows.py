@@ -1,0 +1,172 @@
+"""From documents to rows, many documents at once: the one function that every runner calls.
+
+What a document becomes depends on the settings, the seed and the document alone (and on the
+documents beside it in its task, where the second segment comes from another document), never on
+who computes it or when.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from albert_tf.data.documents import Document, Piece, read_documents
+from albert_tf.data.preparation.examples import serialize_example
+from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
+from albert_tf.data.sentence_order import SentenceBounds, draw_segments
+from albert_tf.data.sentences import split_sentences
+from albert_tf.text.plain_encoder import PlainEncoder
+
+BATCH_CHARACTERS = 1 << 22
+
+
+class Rows(NamedTuple):
+    """Some rows of one split.
+
+    Args:
+        keys: uint64 `(num_rows,)`, drawn by chance: rows are sorted by them, and a shard is a
+            range of them.
+        records: list of `Example` bytes.
+        num_tokens: int64 `(num_rows,)`, special tokens included.
+    """
+
+    keys: np.ndarray
+    records: list[bytes]
+    num_tokens: np.ndarray
+
+
+class RowMaker:
+    """Makes rows of documents.
+
+    Args:
+        settings: see `PreparationSettings`.
+        vocabulary: path of a SentencePiece `.model` file, or its bytes.
+    """
+
+    def __init__(self, settings: PreparationSettings, vocabulary):
+        self._settings = settings
+        self._encoder = PlainEncoder(vocabulary, settings.lowercase, settings.keep_accents)
+        ids = self._encoder.model.ids
+        self._start, self._end = (np.array([ids[piece]], np.int32) for piece in ("[CLS]", "[SEP]"))
+
+    def rows_of_task(
+        self, task: Iterable[Piece], open_binary=None
+    ) -> Iterator[tuple[dict[str, Rows], Counter]]:
+        """Makes the rows of a task, some million characters at a time.
+
+        Yields:
+            Rows of each split, and counts: see `rows_of_documents`.
+        """
+        batch, size = [], 0
+        for piece in task:
+            for document in read_documents(piece, self._settings.field, open_binary):
+                batch.append(document)
+                size += sum(map(len, document.paragraphs))
+                if size > BATCH_CHARACTERS:
+                    yield self.rows_of_documents(batch)
+                    batch, size = [], 0
+        if batch:
+            yield self.rows_of_documents(batch)
+
+    def rows_of_documents(self, documents: list[Document]) -> tuple[dict[str, Rows], Counter]:
+        """Makes the rows of some documents.
+
+        Returns:
+            Rows of each split that got any, and counts: `characters`, `sentences` and `tokens`
+            of the text, and `documents/<split>`.
+        """
+        settings, counts, rows = self._settings, Counter(), {}
+        for split in SPLITS:
+            members = [d for d in documents if split_of(d.group, settings) == split]
+            texts = [self._sentences(document) for document in members]
+            members = [(d, s) for d, s in zip(members, texts, strict=True) if s]
+            if not members:
+                continue
+            sentences = [sentence for _, texts in members for sentence in texts]
+            ids, ends = self._encoder.encode(sentences)
+            counts[f"documents/{split}"] += len(members)
+            counts["sentences"] += len(sentences)
+            counts["characters"] += sum(map(len, sentences))
+            counts["tokens"] += len(ids)
+            lengths = np.diff(ends, prepend=0)
+            bounds, first = [], 0
+            for _, texts in members:
+                last = first + len(texts)
+                begin = int(ends[first - 1]) if first else 0
+                bounds.append(SentenceBounds.of_lengths(lengths[first:last], begin))
+                first = last
+            rows[split] = self._rows([document.id for document, _ in members], bounds, ids)
+        return {split: made for split, made in rows.items() if made.records}, counts
+
+    def _sentences(self, document):
+        if self._settings.sentences == "lines":
+            lines = (line for text in document.paragraphs for line in text.splitlines())
+            return [squeezed for line in lines if (squeezed := " ".join(line.split()))]
+        return [s for paragraph in document.paragraphs for s in split_sentences(paragraph)]
+
+    def _rows(self, ids_of_documents, bounds, ids):
+        settings = self._settings
+        keys, spans = [], []
+        for index, document_id in enumerate(ids_of_documents):
+            for copy in range(settings.copies):
+                rng = np.random.default_rng(hashed(settings.seed, "rows", copy, document_id))
+                drawn = draw_segments(
+                    bounds,
+                    index,
+                    rng,
+                    sequence_length=settings.sequence_length,
+                    objective=settings.objective,
+                    single_sentence=settings.single_sentence,
+                    short_prob=settings.short_prob,
+                )
+                keys.append(rng.integers(1 << 64, size=len(drawn), dtype=np.uint64))
+                spans.append(drawn)
+        spans = np.concatenate(spans)
+        records, num_tokens = [], []
+        for first_begin, first_end, second_begin, second_end, label in spans.tolist():
+            parts = [self._start, ids[first_begin:first_end], self._end]
+            if settings.objective != "none":
+                parts += [ids[second_begin:second_end], self._end]
+            token_ids = np.concatenate(parts)
+            first_length = first_end - first_begin + 2
+            records.append(self._record(token_ids, first_length, label))
+            num_tokens.append(len(token_ids))
+        return Rows(np.concatenate(keys), records, np.array(num_tokens, np.int64))
+
+    def _record(self, token_ids, first_length, label):
+        return serialize_example(
+            {
+                "token_ids": token_ids.tolist(),
+                "first_length": [first_length],
+                "sentence_order_label": [label],
+            }
+        )
+
+
+def split_of(group: str, settings: PreparationSettings) -> str:
+    """Which split a book or document belongs to: a share of them, by a hash with the seed."""
+    return SPLITS[held_out_chance(group, settings) < settings.held_out]
+
+
+def held_out_chance(group: str, settings: PreparationSettings) -> float:
+    """A number of 0 to 1 for each group; those below the share `held_out` are held out."""
+    return (hashed(settings.seed, "held_out", group) >> 64) / 2**64
+
+
+def hashed(*parts) -> int:
+    """128 bits that depend on each part, the same on every machine."""
+    text = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+
+
+def shards_of(keys: np.ndarray, num_shards: int) -> np.ndarray:
+    """Which shard each key belongs to: the range of keys is cut in equal parts."""
+    return ((keys >> np.uint64(32)) * np.uint64(num_shards) >> np.uint64(32)).astype(np.int64)
+
+
+def key_range(shard: int, num_shards: int) -> range:
+    """The keys that belong to a shard: the inverse of `shards_of`."""
+    low, high = (-(-(number << 32) // num_shards) << 32 for number in (shard, shard + 1))
+    return range(low, high)
