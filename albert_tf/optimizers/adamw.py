@@ -1,7 +1,6 @@
 """AdamW as the original fine-tunes with it, and as its paper has it."""
 
 import keras
-from keras import ops
 
 from albert_tf.optimizers.moments import MomentOptimizer
 
@@ -16,4 +15,4 @@ class AdamW(MomentOptimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         update, _ = self.decayed_update(gradient, variable)
-        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * update)
+        self.assign_sub(variable, self.rate_of(variable, learning_rate) * update)

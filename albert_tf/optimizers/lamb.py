@@ -18,7 +18,7 @@ class Lamb(MomentOptimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         update, excluded = self.decayed_update(gradient, variable)
-        rate = ops.cast(learning_rate, variable.dtype)
+        rate = self.rate_of(variable, learning_rate)
         if not excluded:
             rate = rate * ops.cast(trust_ratio(variable, update), variable.dtype)
         self.assign_sub(variable, rate * update)

@@ -5,6 +5,8 @@ import re
 import keras
 from keras import ops
 
+from albert_tf.optimizers.groups import as_patterns, check_matches
+
 # The original's patterns: scales and offsets of layer norms, and every bias.
 EXCLUDED = ("LayerNorm", "layer_norm", "bias")
 
@@ -29,7 +31,17 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             moments towards their start at zero; False for that of the papers.
         exclude: regular expressions; a variable whose path matches one gets no weight decay, and
             no trust ratio in LAMB.
-        **kwargs: what every Keras optimizer takes (`use_ema`, `name`, ...).
+        learning_rate_multipliers: regular expression -> factor; a variable moves by the factor of
+            the first pattern that its path matches, times what it would move by, weight decay
+            included. To scale the gradient would change nothing: the moments divide it out.
+        **kwargs: what every Keras optimizer takes (`use_ema`, `name`, ...). Schedules and moving
+            averages count updates; with `gradient_accumulation_steps` one update takes that many
+            batches.
+
+    Raises:
+        ValueError: `exclude` is a text, a factor is below 0, a pattern of the multipliers matches
+            no variable (when the optimizer is built), or the gradients shall be accumulated over
+            batches on several replicas.
     """
 
     def __init__(
@@ -42,13 +54,10 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         global_clipnorm=1.0,
         reference=False,
         exclude=EXCLUDED,
+        learning_rate_multipliers=None,
         **kwargs,
     ):
-        if isinstance(exclude, str):
-            raise ValueError(
-                f"exclude must be a sequence of patterns: got the text {exclude!r}. "
-                f"Write ({exclude!r},)."
-            )
+        exclude = as_patterns("exclude", exclude)
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,
@@ -60,22 +69,56 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.reference = reference
-        self.exclude = tuple(exclude)
+        self.exclude = exclude
+        self.learning_rate_multipliers = dict(learning_rate_multipliers or {})
+        for pattern, factor in self.learning_rate_multipliers.items():
+            if not 0 <= factor < float("inf"):
+                raise ValueError(
+                    f"learning_rate_multipliers must be at least 0: got {factor} for {pattern!r}."
+                )
 
     def build(self, variables):
         if self.built:
             return
+        self._refuse_conditions_on_replicas()
+        paths = [_path(variable) for variable in variables]
+        check_matches("learning_rate_multipliers", self.learning_rate_multipliers, paths)
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(
             variables, ["momentum", "velocity"]
         )
         # Decided here because TensorFlow hands `update_step` a variable that has lost its path.
         self._is_excluded = tuple(self.excludes(variable) for variable in variables)
+        self._multipliers = tuple(self.multiplier_of(variable) for variable in variables)
+
+    def _refuse_conditions_on_replicas(self):
+        strategy = getattr(self, "_distribution_strategy", None)
+        num_replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+        for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+            if num_replicas > 1 and getattr(self, name):
+                raise ValueError(
+                    f"{name} must be None on several replicas, where TensorFlow cannot update "
+                    f"under a condition: got {getattr(self, name)} on {num_replicas} replicas. Use "
+                    "micro_batches of the training loop to accumulate gradients, and "
+                    "keras.callbacks.SwapEMAWeights to read averages."
+                )
 
     def excludes(self, variable):
         """Whether a variable's path matches one of the `exclude` patterns."""
-        path = getattr(variable, "path", variable.name)
-        return any(re.search(pattern, path) for pattern in self.exclude)
+        return any(re.search(pattern, _path(variable)) for pattern in self.exclude)
+
+    def multiplier_of(self, variable):
+        """Factor on the learning rate of a variable."""
+        for pattern, factor in self.learning_rate_multipliers.items():
+            if re.search(pattern, _path(variable)):
+                return factor
+        return 1.0
+
+    def rate_of(self, variable, learning_rate):
+        """The learning rate of one variable, in its dtype."""
+        rate = ops.cast(learning_rate, variable.dtype)
+        multiplier = self._multipliers[self._get_variable_index(variable)]
+        return rate if multiplier == 1.0 else rate * multiplier
 
     def apply(self, grads, trainable_variables=None):
         variables = (
@@ -116,6 +159,20 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             update = update + self.weight_decay * ops.convert_to_tensor(variable)
         return update, excluded
 
+    def _get_current_learning_rate(self):
+        if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            return self._learning_rate(self.iterations)  # Keras would count batches.
+        return super()._get_current_learning_rate()
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        momentum, steps = self.ema_momentum, self.gradient_accumulation_steps
+        if steps:
+            # Between updates the averages stay, as the weights do.
+            updates = ops.equal((self._iterations + 1) % steps, 0)
+            self.ema_momentum = ops.where(updates, momentum, 1.0)
+        super()._update_model_variables_moving_average(trainable_variables)
+        self.ema_momentum = momentum
+
     def _apply_weight_decay(self, variables):
         """Keras decays before the update; ours is inside of it."""
 
@@ -137,7 +194,12 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             "epsilon": self.epsilon,
             "reference": self.reference,
             "exclude": list(self.exclude),
+            "learning_rate_multipliers": dict(self.learning_rate_multipliers),
         }
+
+
+def _path(variable):
+    return getattr(variable, "path", variable.name)
 
 
 def _given(kwargs):

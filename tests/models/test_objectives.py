@@ -137,3 +137,4 @@ def test_two_replicas_train_as_one_device(tiny_config, tmp_path, optimizer):
     # Float32, another order of sums, three updates.
     assert found["difference"] < 1e-5
     assert found["logs_of_two"] == pytest.approx(found["logs"], rel=1e-5)
+    assert "got 4 on 2 replicas. Use micro_batches" in found["refusal"]
