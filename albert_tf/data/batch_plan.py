@@ -53,8 +53,8 @@ class BatchPlan:
                 f"start_step must be 0, or for {TRAIN!r} more: got {self.start_step} for "
                 f"{self.split_name!r}."
             )
-        stored = self.records.settings.get("max_predictions")
-        if self.records.is_masked and stored is not None and stored > self.law.max_predictions:
+        stored = self.records.limits.max_predictions
+        if stored is not None and stored > self.law.max_predictions:
             raise RecordError(
                 f"{self.records.directory} was masked with up to {stored} predictions a row: "
                 f"max_predictions must be at least that, got {self.law.max_predictions}."

@@ -5,6 +5,7 @@ ones likelier, 15 % of the tokens, and for each token on its own 80 % [MASK], 10
 10 % itself. This is the form to read; `masking_ops.py` does the same to a batch in a graph.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from albert_tf.data.chance import HALF, TOKENS, WORDS, fold, thresholds
 _PUNCTUATION = frozenset('!"#$%&()*+,-./:;?@[\\]^_`{|}~€£')
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz") | _PUNCTUATION
 REPLACEMENT_ODDS = (0.8, 0.1, 0.1)  # [MASK], a random token, the token itself
+_REPLACEMENT_BOUNDS = np.array(thresholds(REPLACEMENT_ODDS), np.uint64)
 _LOW = np.uint64(2**HALF - 1)
 
 
@@ -204,18 +206,18 @@ def mask_row(
     starts = starts | (text == first_length)  # no word goes on across [SEP]
     bounds = word_bounds(starts)
     bits = fold(fold(key, WORDS), np.arange(len(bounds) - 1))
-    lengths = 1 + _outcome(bits & _LOW, ngram_odds(law.max_ngram))
+    lengths = 1 + np.searchsorted(_ngram_bounds(law.max_ngram), bits & _LOW, side="right")
     positions = text[
         pick_spans(bounds, np.argsort(bits, kind="stable"), lengths, law.budget(length))
     ]
     bits = fold(fold(key, TOKENS), np.arange(len(positions)))
-    outcome = _outcome(bits >> np.uint64(HALF), REPLACEMENT_ODDS)
+    outcome = np.searchsorted(_REPLACEMENT_BOUNDS, bits >> np.uint64(HALF), side="right")
     random_ids = ordinary_ids[(bits & _LOW) * np.uint64(len(ordinary_ids)) >> np.uint64(HALF)]
     hidden = token_ids.copy()
     hidden[positions] = np.choose(outcome, [mask_id, random_ids, token_ids[positions]])
     return hidden, positions
 
 
-def _outcome(bits: np.ndarray, odds) -> np.ndarray:
-    """Which outcome numbers of 32 bits stand for."""
-    return np.searchsorted(np.array(thresholds(odds), np.uint64), bits, side="right")
+@functools.cache
+def _ngram_bounds(max_ngram: int) -> np.ndarray:
+    return np.array(thresholds(ngram_odds(max_ngram)), np.uint64)

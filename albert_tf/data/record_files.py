@@ -49,22 +49,10 @@ def read_records(path, skip: int = 0) -> Iterator[tuple[int, bytes]]:
             _raise_truncated(path, rest, offset)
 
 
-def check_shard(path, rows: int):
-    """Reads a file from end to end.
-
-    Raises:
-        RecordError: a record is truncated, damaged or no `tf.train.Example` of whole numbers
-            (names the byte offset), or the file holds another number of records than `rows`.
-    """
-    count = 0
-    for offset, content in read_records(path):
-        parse_example(content, path, offset)
-        count += 1
-    if count != rows:
-        raise RecordError(
-            f"{path} must hold {rows} records by the manifest: it holds {count}, all whole. Copy "
-            "it again, or prepare the records again."
-        )
+def check_frames(path):
+    """Reads a file from end to end and raises at the first record that is truncated or damaged."""
+    for _ in read_records(path):
+        pass
 
 
 def parse_example(content: bytes, path="a record", offset: int = 0) -> dict[str, bytes]:

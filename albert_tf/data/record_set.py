@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.data.masking_vocabulary import MaskingVocabulary
-from albert_tf.data.record_files import RecordError, check_shard
+from albert_tf.data.record_files import RecordError, check_frames
+from albert_tf.data.record_rows import RowLimits, check_shard
 
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocabulary.model"
@@ -106,6 +107,15 @@ class RecordSet:
         """Whether the records were masked when they were written (static masking)."""
         return self.settings["masking"] == "static"
 
+    @property
+    def limits(self) -> RowLimits:
+        """What every record must keep to."""
+        return RowLimits(
+            sequence_length=self.sequence_length,
+            vocabulary_size=self.vocabulary_size,
+            max_predictions=self.settings["max_predictions"] if self.is_masked else None,
+        )
+
     @functools.cached_property
     def vocabulary(self) -> MaskingVocabulary:
         """What masking must know of the vocabulary, read from the copy in the directory."""
@@ -172,7 +182,7 @@ class RecordSet:
         """
         for name in self.splits if splits is None else splits:
             for shard in self.split(name).shards:
-                check_shard(shard.path, shard.rows)
+                check_shard(shard.path, shard.rows, self.limits)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -208,7 +218,12 @@ def _from_manifest(cls, directory: Path, manifest: dict) -> RecordSet:
                 f"{directory / MANIFEST_FILE}: {name} must be one of {', '.join(allowed)}: got "
                 f"{settings[name]!r}."
             )
-    settings["sequence_length"] = int(settings["sequence_length"])
+    for name in ("sequence_length", "max_predictions")[: 1 + (settings["masking"] == "static")]:
+        if not isinstance(settings[name], int) or settings[name] < 1:
+            raise RecordError(
+                f"{directory / MANIFEST_FILE}: {name} must be a whole number of at least 1: got "
+                f"{settings[name]!r}."
+            )
     return cls(
         directory=directory,
         settings=settings,
@@ -245,7 +260,7 @@ def _check_size(shard: Shard):
         )
     num_bytes = shard.path.stat().st_size
     if num_bytes != shard.num_bytes:
-        check_shard(shard.path, shard.rows)  # names the byte where it breaks off
+        check_frames(shard.path)  # names the byte where it breaks off
         raise RecordError(
             f"{shard.path} must have {shard.num_bytes} bytes by the manifest: it has {num_bytes}. "
             "Copy it again, or prepare the records again."

@@ -20,8 +20,16 @@ from albert_tf.data.row_order import ROWS_IN_TURN, RowOrder
 
 _as_written = tf.autograph.experimental.do_not_convert
 _ENDLESS = tf.int64.max
-_TOO_LONG = "A list of the records is longer than the {width} that the settings allow for it."
-_DAMAGE_SIGNS = ("record", "Could not parse example", "Input dataset was expected to contain")
+_BAD_ROW = "A record does not fit its manifest."
+_DAMAGE_SIGNS = (
+    _BAD_ROW,
+    "truncated record",
+    "corrupted record",
+    "parse example",
+    "parse serialized Example",
+    "is required but could not be found",
+    "Input dataset was expected to contain",
+)
 
 
 def batches(
@@ -136,7 +144,7 @@ def _serialized_batches(plan: BatchPlan) -> tf.data.Dataset:
 
 
 def _shuffled_windows(order: RowOrder, epoch, first_row) -> tf.data.Dataset:
-    """`RowOrder.places` as a dataset of serialized rows, a window at a time."""
+    """`RowOrder.windows` as a dataset of serialized rows, a window at a time."""
     paths = tf.constant([str(shard.path) for shard in order.split.shards])
     rows = tf.constant([shard.rows for shard in order.split.shards], tf.int64)
     shards = _shard_order(order, epoch)
@@ -200,6 +208,7 @@ def _decode(plan: BatchPlan, step, serialized) -> dict:
         for name in ("first_length", "sentence_order_label")
     }
     parsed = tf.io.parse_example(serialized, features)
+    _refuse_bad_rows(plan, parsed)
     width = plan.records.sequence_length
     token_ids = _padded(plan, parsed["token_ids"], width, plan.records.vocabulary.pad_id)
     lengths, first_lengths, labels = (
@@ -252,11 +261,30 @@ def _filled(plan: BatchPlan, values):
 
 def _padded(plan: BatchPlan, ragged, width: int, value: int):
     """int32 `(rows, width)`, filled up on the right and below."""
-    with tf.control_dependencies(
-        [tf.debugging.assert_less_equal(ragged.row_lengths(), width, _TOO_LONG.format(width=width))]
-    ):
-        dense = tf.cast(ragged, tf.int32).to_tensor(value, shape=(plan.num_rows, width))
+    dense = tf.cast(ragged, tf.int32).to_tensor(value, shape=(plan.num_rows, width))
     return tf.ensure_shape(dense, (plan.num_rows, width))
+
+
+def _refuse_bad_rows(plan: BatchPlan, parsed: dict):
+    """Fails where `record_rows.decode_rows` would, which then says which record it is."""
+    limits, ids = plan.records.limits, parsed["token_ids"]
+    lengths = ids.row_lengths()
+    holds = [
+        lengths <= limits.sequence_length,
+        (ids.values >= 0) & (ids.values < limits.vocabulary_size),
+        (parsed["first_length"] >= 1) & (parsed["first_length"] <= tf.cast(lengths, tf.int64)),
+    ]
+    if limits.max_predictions is not None:
+        positions, answers = parsed["mask_positions"], parsed["mask_ids"]
+        counts = positions.row_lengths()
+        holds += [
+            counts == answers.row_lengths(),
+            counts <= limits.max_predictions,
+            (positions.values >= 0) & (positions.values < limits.sequence_length),
+            (answers.values >= 0) & (answers.values < limits.vocabulary_size),
+        ]
+    all_hold = tf.reduce_all([tf.reduce_all(one) for one in holds])
+    tf.debugging.Assert(all_hold, [_BAD_ROW])
 
 
 def _key(value: int):

@@ -10,6 +10,7 @@ a split that fits in one window is shuffled as a whole.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,19 @@ from albert_tf.data.record_set import Split
 
 SHARDS_AT_ONCE = 16
 ROWS_IN_TURN = 16  # rows that one shard gives before the next one of the group
+
+
+class Window(NamedTuple):
+    """Rows that are shuffled together.
+
+    Args:
+        places: int64 `(rows, 2)`: of each row, in the order of the epoch, its shard and its
+            number in that shard.
+        begin: rows at the start that were asked to be passed over.
+    """
+
+    places: np.ndarray
+    begin: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,28 +67,20 @@ class RowOrder:
         """Key of the rows' order; folded with the epoch, the group, the window and a row."""
         return purpose_key(self.seed, ROW_ORDER)
 
-    def places(self, epoch: int, first_row: int = 0) -> Iterator[np.ndarray]:
-        """Gives the order of an epoch, window by window.
-
-        Args:
-            epoch: from 0.
-            first_row: rows of the epoch to pass over.
-
-        Yields:
-            int64 `(rows, 2)`: of each row its shard and its number in that shard.
-        """
+    def windows(self, epoch: int, first_row: int = 0) -> Iterator[Window]:
+        """Gives the order of an epoch window by window, from a row of the epoch on."""
         for group, shards in enumerate(self._groups(epoch)):
             rows = np.array([self.split.shards[shard].rows for shard in shards])
             if first_row >= rows.sum():
-                first_row -= rows.sum()
+                first_row -= int(rows.sum())
                 continue
             places = _taken_in_turns(np.array(shards), rows)
-            for window in range(first_row // self.window, -(-len(places) // self.window)):
-                part = places[window * self.window : (window + 1) * self.window]
-                yield part[self._permutation(epoch, group, window, len(part))][
-                    first_row - window * self.window if first_row else 0 :
-                ]
-                first_row = 0
+            first_window, begin = divmod(first_row, self.window)
+            for number in range(first_window, -(-len(places) // self.window)):
+                part = places[number * self.window : (number + 1) * self.window]
+                order = self._permutation(epoch, group, number, len(part))
+                yield Window(part[order], begin)
+                first_row = begin = 0
 
     def _groups(self, epoch: int) -> list[list[int]]:
         shards = np.arange(len(self.split.shards))

@@ -1,14 +1,23 @@
+import itertools
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from albert_tf.data.masking import (
+    MaskingLaw,
     choose_masked_positions,
     hide_tokens,
     ngram_odds,
+    pick_spans,
     starts_word,
+    word_bounds,
     word_starts,
 )
 
+original = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("original_masking.py")))
 SINGLES = np.ones(126, bool)
 
 
@@ -80,6 +89,54 @@ def test_span_lengths_follow_the_odds():
             spans[min(len(run), 4) - 1] += 1
     # Chance of touching neighbours is some 4 %, the last span may be cut: hence 0.03.
     np.testing.assert_allclose(spans[:3] / spans.sum(), ngram_odds(3), atol=0.03)
+
+
+@pytest.mark.parametrize("starts", [[1, 1, 1, 1], [1, 0, 1, 1, 0], [1, 0, 0, 1], [1, 1, 0, 1, 0]])
+def test_every_possible_draw_picks_what_the_original_picks(starts):
+    words, bounds = original.original_words(starts), word_bounds(np.array(starts, bool))
+    for budget in range(1, len(starts) + 1):
+        for order in itertools.permutations(range(len(words))):
+            for lengths in itertools.product((1, 2, 3), repeat=len(words)):
+                expected = original.original_positions(words, order, lengths, budget, 3)
+                picked = pick_spans(bounds, np.array(order), np.array(lengths), budget)
+                assert picked.tolist() == expected
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.15, 0.5])
+def test_the_budget_is_that_of_the_original_at_every_length(fraction):
+    law = MaskingLaw(mask_fraction=fraction, max_predictions=20)
+    for num_tokens in range(1, 513):
+        expected = original.original_budget(num_tokens, fraction, 20)
+        assert law.budget(num_tokens) == expected
+
+
+# By hand: three words of a token, two to be masked. The original's n-grams end with the text.
+TWO_OF_THREE = {(0, 1): 1 / 3, (0, 2): 17 / 66, (1, 2): 27 / 66}
+
+
+def test_the_odds_of_each_choice_are_exactly_those_of_the_law():
+    odds, found = ngram_odds(3), dict.fromkeys(TWO_OF_THREE, 0.0)
+    for order in itertools.permutations(range(3)):
+        for lengths in itertools.product((1, 2, 3), repeat=3):
+            picked = pick_spans(np.arange(4), np.array(order), np.array(lengths), 2)
+            found[tuple(picked.tolist())] += np.prod([odds[n - 1] for n in lengths]) / 6
+    assert found == pytest.approx(TWO_OF_THREE, abs=1e-12)
+
+
+def test_what_is_drawn_follows_the_law():
+    num_draws, rng = 20_000, np.random.default_rng(0)
+    found = dict.fromkeys(TWO_OF_THREE, 0.0)
+    for _ in range(num_draws):
+        picked = choose_masked_positions(np.ones(3, bool), rng, mask_fraction=0.67)
+        found[tuple(picked.tolist())] += 1 / num_draws
+    # Four standard deviations of a share of 0.4 in 20,000 draws.
+    assert found == pytest.approx(TWO_OF_THREE, abs=0.014)
+
+
+@pytest.mark.parametrize("setting", [{"mask_fraction": 0}, {"max_ngram": 0}])
+def test_a_law_that_cannot_be_is_refused(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        MaskingLaw(**setting)
 
 
 def test_the_same_seed_picks_the_same_positions():
