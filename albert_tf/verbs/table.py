@@ -1,5 +1,6 @@
 """All verbs of `albert-tf`, in the order of `--help`."""
 
+from albert_tf.verbs.pretrain import Pretrain
 from albert_tf.verbs.pretraining import Prepare, Vocab
 from albert_tf.verbs.shipping import Convert, Export, Serve
 from albert_tf.verbs.training import Evaluate, Finetune, Predict, Quickstart
@@ -8,6 +9,7 @@ VERBS = {
     "quickstart": Quickstart,
     "vocab": Vocab,
     "prepare": Prepare,
+    "pretrain": Pretrain,
     "finetune": Finetune,
     "evaluate": Evaluate,
     "predict": Predict,
