@@ -53,7 +53,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["albert_tf", "albert_tf.*"]),
-    package_data={"albert_tf": ["presets/*.json", "training/recipes/*.json"]},
+    package_data={"albert_tf": ["presets/*.json", "presets/*/*", "training/recipes/*.json"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["albert-tf = albert_tf.cli:main"]},

@@ -112,8 +112,8 @@ class AlbertConfig:
         Raises:
             ValueError: no such preset; the message lists those that exist.
         """
-        path = PRESETS / f"{name}.json"
-        if not path.is_file():
+        path = _preset_file(name)
+        if path is None:
             raise ValueError(
                 f"There is no preset {name!r}. Choose one of: {', '.join(cls.presets())}."
             )
@@ -122,7 +122,8 @@ class AlbertConfig:
     @staticmethod
     def presets():
         """Names that `from_preset` takes, sorted."""
-        return sorted(path.stem for path in PRESETS.glob("*.json"))
+        models = (path.parent.name for path in PRESETS.glob("*/config.json"))
+        return sorted([*(path.stem for path in PRESETS.glob("*.json")), *models])
 
     @classmethod
     def from_json(cls, path):
@@ -218,6 +219,12 @@ class AlbertConfig:
         encoder = self.num_sets("attention") * attention + self.num_sets("ffn") * ffn
         pooler = (h + 1) * h
         return self.vocab_size * e + positions + norm + projection + encoder + pooler
+
+
+def _preset_file(name):
+    """A configuration alone, or that of a model whose weights come with the package."""
+    files = (PRESETS / f"{name}.json", PRESETS / name / "config.json")
+    return next((path for path in files if path.is_file()), None)
 
 
 _COUNTS = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.config import PRESETS
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH_SUFFIXES = (".bin", ".pth", ".pt")
@@ -30,12 +31,15 @@ def find_checkpoint(path):
     """Says what checkpoint stands at `path`.
 
     Args:
-        path: a directory, a TF1 prefix, or a file of weights.
+        path: a directory, a TF1 prefix, a file of weights, or the name of a model that comes with
+            the package; what stands at the path goes before the name.
 
     Raises:
         FileNotFoundError: there is nothing, or nothing that is a checkpoint.
         CheckpointError: there are several, so that one must be named.
     """
+    if is_shipped(path) and not Path(path).exists():
+        path = PRESETS / path
     path = Path(path)
     if path.is_dir():
         return _in_directory(path)
@@ -49,6 +53,11 @@ def find_checkpoint(path):
         f"(.safetensors, {', '.join(TORCH_SUFFIXES)}), nor a TF1 prefix with {prefix}.index beside "
         "it."
     )
+
+
+def is_shipped(name):
+    """Whether the weights of the preset `name` come with the package."""
+    return (PRESETS / name / SAFETENSORS[0]).is_file()
 
 
 def _in_directory(directory):

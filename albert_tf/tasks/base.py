@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from albert_tf.checkpoints.files import is_shipped
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
@@ -127,7 +128,8 @@ class AlbertTask(NamedInputs, Recompiles):
 
         Args:
             preset: directory that `save_to_preset` wrote; a TF1 checkpoint; a Hugging Face
-                directory; with `load_weights=False` also the name of a configuration (`base`).
+                directory; the name of a model that comes with the package (`books_small`); with
+                `load_weights=False` also that of a configuration (`base`).
             load_weights: False for an untrained model of the same shape.
             **kwargs: arguments of the class; giving the size of the head draws a new head. A
                 preset without a vocabulary gives a model without a preprocessor.
@@ -136,12 +138,13 @@ class AlbertTask(NamedInputs, Recompiles):
             FileNotFoundError: there is no such directory or file.
             ValueError: weights are missing, unexpected or misshapen, or a name has no weights.
         """
-        if preset in AlbertConfig.presets() and not Path(preset).exists():
-            if load_weights:
-                raise ValueError(
-                    f"{preset!r} names a configuration, which has no weights. Give the directory "
-                    "of a checkpoint, or load_weights=False for an untrained model."
-                )
+        is_name = preset in AlbertConfig.presets() and not Path(preset).exists()
+        if is_name and load_weights and not is_shipped(preset):
+            raise ValueError(
+                f"{preset!r} names a configuration, which has no weights. Give the directory of a "
+                "checkpoint, or load_weights=False for an untrained model."
+            )
+        if is_name and not load_weights:
             dtype = kwargs.pop("dtype", None)
             return cls(AlbertBackbone(AlbertConfig.from_preset(preset), dtype=dtype), **kwargs)
         from albert_tf.tasks.loading import (

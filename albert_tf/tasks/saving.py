@@ -17,8 +17,10 @@ from albert_tf.checkpoints.weights import CheckpointError, gather
 from albert_tf.staging import new_directory, refuse_existing
 from albert_tf.tasks.loading import task_word
 
+DTYPES = ("float32", "float16")
 
-def save_checkpoint(model, path, format, tokenizer=None):
+
+def save_checkpoint(model, path, format, tokenizer=None, dtype="float32"):
     """Writes a model as a published checkpoint: a new directory, whole or not at all.
 
     | format | files | read by |
@@ -27,7 +29,7 @@ def save_checkpoint(model, path, format, tokenizer=None):
     | `tf1` | `model.ckpt-best.*`, `albert_config.json`, `30k-clean.model` | the original |
     | `keras_hub` | a preset of its AlbertBackbone; no heads | keras_hub |
 
-    Weights are written as float32. The original has one name, `output_weights`, for every head on
+    The original has one name, `output_weights`, for every head on
     the pooled output, and none for a head on every token but SQuAD's.
 
     Args:
@@ -36,6 +38,8 @@ def save_checkpoint(model, path, format, tokenizer=None):
         format: `hf`, `tf1` or `keras_hub`.
         tokenizer: `AlbertTokenizer` whose vocabulary goes along; by default that of the model's
             preprocessor.
+        dtype: of the weights in the file, `float32` or, in `hf`, `float16`: half the size, and a
+            relative error of up to 0.05 % in each weight.
 
     Raises:
         FileExistsError: `path` exists and is not empty.
@@ -43,15 +47,20 @@ def save_checkpoint(model, path, format, tokenizer=None):
     """
     if format not in _WRITERS:
         raise ValueError(f"format must be one of {', '.join(_WRITERS)}: got {format!r}.")
+    if dtype not in DTYPES or (dtype != "float32" and format != "hf"):
+        raise ValueError(
+            f"dtype must be float32, or float16 with format='hf': got {dtype!r} with {format!r}."
+        )
     word = task_word(model)
     refuse_existing(path)
     preprocessor = getattr(model, "preprocessor", None)
     tokenizer = tokenizer or (preprocessor and preprocessor.tokenizer)
     with new_directory(path) as staged:
-        _WRITERS[format](model, word, staged, tokenizer)
+        options = {"dtype": dtype} if format == "hf" else {}
+        _WRITERS[format](model, word, staged, tokenizer, **options)
 
 
-def _write_hugging_face(model, word, directory, tokenizer):
+def _write_hugging_face(model, word, directory, tokenizer, dtype="float32"):
     backbone = getattr(model, "backbone", model)
     config, table = backbone.albert_config, hugging_face.TABLE
     _refuse_words_only(config, table)
@@ -59,12 +68,14 @@ def _write_hugging_face(model, word, directory, tokenizer):
     if word == "backbone":
         # transformers saves its bare AlbertModel without the prefix.
         arrays = {name.removeprefix("albert."): array for name, array in arrays.items()}
+    arrays = {name: array.astype(dtype) for name, array in arrays.items()}
     safetensors_file.write(directory / "model.safetensors", arrays)
     head = {}
     if word in ("text_classifier", "token_classifier", "multiple_choice"):
         names = ("num_classes", "class_names", "dropout", "multi_label")
         head = {name: getattr(model, name, None) for name in names}
-    _write_json(directory / "config.json", hugging_face.config_values(config, word, **head))
+    values = hugging_face.config_values(config, word, **head) | {"dtype": dtype}
+    _write_json(directory / "config.json", values)
     if tokenizer is not None:
         (directory / "spiece.model").write_bytes(tokenizer.proto)
         settings = {

@@ -15,6 +15,11 @@ class Convert:
     format: str = flag("to write", choices=("hf", "tf1", "keras_hub", "preset"))
     task: str | None = flag("text_classifier, backbone, ... (default: what it holds)", default=None)
     vocab: Path | None = flag("SentencePiece .model to put beside the weights", default=None)
+    dtype: str = flag(
+        "of the weights in the file; float16 with hf only",
+        choices=("float32", "float16"),
+        default="float32",
+    )
 
     def start(self):
         from albert_tf.staging import new_directory, refuse_existing
@@ -32,7 +37,7 @@ class Convert:
                 if tokenizer is not None:
                     tokenizer.save_to_preset(str(staged))
         else:
-            save_checkpoint(model, self.out, self.format, tokenizer)
+            save_checkpoint(model, self.out, self.format, tokenizer, self.dtype)
         print(f"{type(model).__name__} is in {self.out} as {self.format}.")
 
     def _tokenizer(self, model, source):
