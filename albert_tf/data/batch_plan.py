@@ -40,7 +40,8 @@ class BatchPlan:
     shard: tuple[int, int]
 
     def __post_init__(self):
-        self.steps_per_epoch  # noqa: B018  raises where the split is too small
+        # Both raise where a setting is out of its range.
+        self.steps_per_epoch, self.order  # noqa: B018
         purpose_key(self.seed, MASKS)
         index, count = self.shard
         if not 0 <= index < count or self.batch_size % count:
@@ -75,7 +76,7 @@ class BatchPlan:
         """Number of batches of a pass."""
         return self.records.steps_per_epoch(self.batch_size, self.split_name)
 
-    @property
+    @functools.cached_property
     def order(self) -> RowOrder:
         """The order of the rows."""
         seed = self.seed if self.shuffle and self.is_endless else None

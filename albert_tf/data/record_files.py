@@ -73,8 +73,9 @@ def parse_example(content: bytes, path="a record", offset: int = 0) -> dict[str,
         for features in _submessages(content, 1):
             for entry in _submessages(features, 1):
                 name, feature = _field(entry, 1), _field(entry, 2)
-                int64_list = _field(feature, 3)
-                lists[name.decode("utf-8")] = _field(int64_list, 1) if int64_list else b""
+                lists[name.decode("utf-8")] = _field(_field(feature, 3), 1)
+                if feature and feature[0] != 3 << 3 | 2:
+                    raise LookupError(f"the feature {name!r} has values of another type")
         return lists
     except (IndexError, LookupError, UnicodeDecodeError) as error:
         raise RecordError(

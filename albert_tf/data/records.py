@@ -208,7 +208,8 @@ def _decode(plan: BatchPlan, step, serialized) -> dict:
         for name in ("first_length", "sentence_order_label")
     }
     parsed = tf.io.parse_example(serialized, features)
-    _refuse_bad_rows(plan, parsed)
+    with tf.control_dependencies([_refuse_bad_rows(plan, parsed)]):
+        parsed = tf.nest.map_structure(tf.identity, parsed, expand_composites=True)
     width = plan.records.sequence_length
     token_ids = _padded(plan, parsed["token_ids"], width, plan.records.vocabulary.pad_id)
     lengths, first_lengths, labels = (
@@ -284,7 +285,7 @@ def _refuse_bad_rows(plan: BatchPlan, parsed: dict):
             (answers.values >= 0) & (answers.values < limits.vocabulary_size),
         ]
     all_hold = tf.reduce_all([tf.reduce_all(one) for one in holds])
-    tf.debugging.Assert(all_hold, [_BAD_ROW])
+    return tf.debugging.Assert(all_hold, [_BAD_ROW])
 
 
 def _key(value: int):

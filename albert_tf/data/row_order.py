@@ -8,6 +8,7 @@ a split that fits in one window is shuffled as a whole.
 `records.py` builds the same order in `tf.data`.
 """
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -71,15 +72,16 @@ class RowOrder:
         """Gives the order of an epoch window by window, from a row of the epoch on."""
         for group, shards in enumerate(self._groups(epoch)):
             rows = np.array([self.split.shards[shard].rows for shard in shards])
-            if first_row >= rows.sum():
-                first_row -= int(rows.sum())
+            num_rows = int(rows.sum())
+            if first_row >= num_rows:
+                first_row -= num_rows
                 continue
-            places = _taken_in_turns(np.array(shards), rows)
             first_window, begin = divmod(first_row, self.window)
-            for number in range(first_window, -(-len(places) // self.window)):
-                part = places[number * self.window : (number + 1) * self.window]
-                order = self._permutation(epoch, group, number, len(part))
-                yield Window(part[order], begin)
+            for number in range(first_window, -(-num_rows // self.window)):
+                first = number * self.window
+                places = _taken_in_turns(rows, first, min(first + self.window, num_rows))
+                places[:, 0] = np.array(shards)[places[:, 0]]
+                yield Window(places[self._permutation(epoch, group, number, len(places))], begin)
                 first_row = begin = 0
 
     def _groups(self, epoch: int) -> list[list[int]]:
@@ -97,9 +99,24 @@ class RowOrder:
         return np.argsort(fold(key, rows), kind="stable")
 
 
-def _taken_in_turns(shards: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Places of a group's rows when its shards give `ROWS_IN_TURN` rows each, over and over."""
-    shard = np.repeat(np.arange(len(shards)), rows)
-    row = np.concatenate([np.arange(count) for count in rows])
-    turns = np.lexsort((row % ROWS_IN_TURN, shard, row // ROWS_IN_TURN))
-    return np.stack([shards[shard[turns]], row[turns]], axis=1)
+def _taken_in_turns(rows: np.ndarray, begin: int, end: int) -> np.ndarray:
+    """Where rows `begin` to `end` of a group stand, when its shards take turns.
+
+    Args:
+        rows: rows of each shard of the group; in its turn, each gives the next `ROWS_IN_TURN`.
+
+    Returns:
+        int64 `(end - begin, 2)`: number of the shard in the group, and row in the shard.
+    """
+
+    def given(turns):
+        return np.minimum(rows, turns * ROWS_IN_TURN)
+
+    turns = range(-(-int(rows.max()) // ROWS_IN_TURN) + 1)
+    first = bisect.bisect_right(turns, begin, key=lambda turn: given(turn).sum()) - 1
+    last = bisect.bisect_left(turns, end, key=lambda turn: given(turn).sum())
+    low, high = given(first), given(last)
+    shard = np.repeat(np.arange(len(rows)), high - low)
+    row = np.concatenate([np.arange(*bounds) for bounds in zip(low, high, strict=True)])
+    places = np.stack([shard, row], axis=1)[np.lexsort((row, shard, row // ROWS_IN_TURN))]
+    return places[begin - low.sum() : end - low.sum()]
