@@ -1,0 +1,88 @@
+"""Fine-tunes from pretrained and from random weights, in all else the same, and prints both.
+
+    python benchmarks/pretraining_pays.py --glue GLUE --out DIR [--from books_small]
+
+Three seeds a task, the median counts. What is finished is not done again, so the command may be
+broken off. The table goes to DIR/pretraining_pays.md.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+from ablations import run_verb
+
+from albert_tf.checkpoints.files import find_checkpoint, find_config, find_vocabulary
+
+TASKS = {
+    "sst-2": {"epochs": 2, "limit": 20_000},
+    "cola": {"epochs": 4},
+    "mrpc": {"epochs": 5},
+    "rte": {"epochs": 5},
+    "sts-b": {"epochs": 5},
+}
+
+
+def score(task, start, seed, arguments):
+    """The dev scores of one fine-tuning, and what a constant answer gets."""
+    out = arguments.out / f"{task}-{start}-{seed}"
+    if not (out / "summary.json").is_file():
+        weights = {"from": arguments.start}
+        if start == "random":
+            files = find_checkpoint(arguments.start)
+            recipe = arguments.out / "random.json"
+            config = find_config(files).to_dict()
+            recipe.write_text(json.dumps({"config": config}), encoding="utf-8")
+            weights = {"recipe": recipe, "vocab": find_vocabulary(files.directory)}
+        run_verb(
+            "finetune",
+            **weights,
+            **TASKS[task],
+            task=task,
+            glue=arguments.glue,
+            out=out,
+            batch_size=32,
+            learning_rate=arguments.learning_rate,
+            precision="auto",
+            seed=seed,
+        )
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    first = summary["metrics"][0]
+    return first, summary["dev"][first], summary["baseline"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--glue", type=Path, required=True, help="folder of the GLUE files")
+    parser.add_argument("--out", type=Path, required=True, help="directory of all runs")
+    parser.add_argument("--from", dest="start", default="books_small", help="pretrained model")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "| task | score | constant answer | random weights | pretrained |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for task in arguments.tasks:
+        cells = {}
+        for start in ("random", "pretrained"):
+            runs = [score(task, start, seed, arguments) for seed in range(arguments.seeds)]
+            values = [value for _, value, _ in runs]
+            spread = ", ".join(f"{value:.3f}" for value in sorted(values))
+            cells[start] = f"**{statistics.median(values):.3f}** ({spread})"
+        name, _, constant = runs[0]
+        constant = "" if constant is None else f"{constant:.3f}"
+        lines.append(
+            f"| {task} | {name} | {constant} | {cells['random']} | {cells['pretrained']} |"
+        )
+        print(lines[-1], flush=True)
+    text = "\n".join(lines) + "\n"
+    (arguments.out / "pretraining_pays.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
