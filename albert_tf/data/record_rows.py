@@ -85,8 +85,8 @@ def decode_rows(found: list[Record], limits: RowLimits) -> Rows:
     _refuse_values(found, token_ids, limits.vocabulary_size, "token id")
     _refuse_first(
         found,
-        (first.values < 1) | (first.values > token_ids.lengths),
-        "its first segment is longer than the row, or empty",
+        (first.values < 2) | (first.values > token_ids.lengths),
+        "its first segment has no [CLS] and [SEP], or is longer than the row",
     )
     positions, answers = None, None
     if limits.max_predictions is not None:

@@ -23,8 +23,6 @@ _ENDLESS = tf.int64.max
 _BAD_ROW = "A record does not fit its manifest."
 _DAMAGE_SIGNS = (
     _BAD_ROW,
-    "truncated record",
-    "corrupted record",
     "parse example",
     "parse serialized Example",
     "is required but could not be found",
@@ -116,11 +114,10 @@ def damage_named(records: RecordSet):
     """
     try:
         yield
-    except (
-        tf.errors.DataLossError,
-        tf.errors.FailedPreconditionError,
-        tf.errors.InvalidArgumentError,
-    ) as error:
+    except tf.errors.DataLossError:
+        records.check(decode=False)
+        raise
+    except (tf.errors.FailedPreconditionError, tf.errors.InvalidArgumentError) as error:
         if any(sign in str(error) for sign in _DAMAGE_SIGNS):
             records.check()
         raise
@@ -273,7 +270,7 @@ def _refuse_bad_rows(plan: BatchPlan, parsed: dict):
     holds = [
         lengths <= limits.sequence_length,
         (ids.values >= 0) & (ids.values < limits.vocabulary_size),
-        (parsed["first_length"] >= 1) & (parsed["first_length"] <= tf.cast(lengths, tf.int64)),
+        (parsed["first_length"] >= 2) & (parsed["first_length"] <= tf.cast(lengths, tf.int64)),
     ]
     if limits.max_predictions is not None:
         positions, answers = parsed["mask_positions"], parsed["mask_ids"]

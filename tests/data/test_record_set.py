@@ -113,7 +113,8 @@ def bad_row(**changes):
     [
         (bad_row(token_ids=[2] + [7] * 24), "tokens are more than 24"),
         (bad_row(token_ids=[2, 7, 88, 3]), "token id is 88, not in 0 to 87"),
-        (bad_row(first_length=25), "first segment is longer"),
+        (bad_row(first_length=25), "first segment .* is longer than the row"),
+        (bad_row(first_length=1), r"first segment has no \[CLS\]"),
         (bad_row(first_length=[]), "no label or length"),
         (bad_row(sentence_order_label=None), "has no 'sentence_order_label', only first_length"),
     ],

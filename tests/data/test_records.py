@@ -130,6 +130,12 @@ def test_evaluation_is_one_pass_filled_up_with_empty_rows(records):
     assert_same(read, from_numpy(records, "held_out"))
 
 
+def test_a_worker_whose_part_is_all_filling_gets_empty_rows(records):
+    last = from_tensorflow(records, "held_out", shard=(3, 4))
+    assert_same(last, from_numpy(records, "held_out", shard=(3, 4)))
+    assert last[1]["padding_mask"].any() and not any(values.any() for values in last[2].values())
+
+
 def test_evaluation_masks_are_the_same_for_every_seed_and_batch_size(records):
     def rows(**settings):
         read = from_numpy(records, "held_out", **settings)
