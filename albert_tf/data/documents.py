@@ -85,8 +85,7 @@ def read_documents(
     whole_file = piece.format in ("file", "markdown")
     with contextlib.closing(_Lines(piece, open_binary or _open_local)) as lines:
         for begin, paragraphs in parts(lines, field):
-            paragraphs = [_CONTROL.sub(" ", paragraph).strip() for paragraph in paragraphs]
-            paragraphs = [paragraph for paragraph in paragraphs if paragraph]
+            paragraphs = [text for paragraph in paragraphs if (text := _printable(paragraph))]
             if paragraphs:
                 id = f"{piece.name}@{begin}"
                 yield Document(id, piece.name if whole_file else id, paragraphs)
@@ -226,6 +225,11 @@ def _json_parts(lines, field):
                 f"{got}. Name the key of the text with --field."
             )
         yield begin, record[field].splitlines()
+
+
+def _printable(text):
+    text = text.strip()
+    return text if text.isprintable() else _CONTROL.sub(" ", text).strip()
 
 
 def _open_local(path):

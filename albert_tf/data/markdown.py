@@ -21,11 +21,16 @@ def plain_text(paragraph: str) -> str:
     """Removes the marks of a paragraph: emphasis, links, lists, quotes, rules, tags, entities."""
     if not _MARKS.search(paragraph):
         return paragraph
-    text = _RULE.sub("", paragraph)
-    text = _LINE_MARK.sub("", text)
-    text = _LINK.sub(r"\1", text)
-    text = _CODE.sub(r"\1", text)
-    text = _STARS.sub(r"\2", text)
-    text = _UNDERLINES.sub(r"\2", text)
-    text = _TAG.sub(" ", text)
-    return html.unescape(_ESCAPE.sub(r"\1", text))
+    text = _LINE_MARK.sub("", _RULE.sub("", paragraph))
+    # Most paragraphs have marks of one kind: looking for a character is cheaper.
+    for mark, pattern, replacement in (
+        ("[", _LINK, r"\1"),
+        ("`", _CODE, r"\1"),
+        ("*", _STARS, r"\2"),
+        ("_", _UNDERLINES, r"\2"),
+        ("<", _TAG, " "),
+        ("\\", _ESCAPE, r"\1"),
+    ):
+        if mark in text:
+            text = pattern.sub(replacement, text)
+    return html.unescape(text) if "&" in text else text

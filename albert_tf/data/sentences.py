@@ -10,8 +10,9 @@ _ABBREVIATIONS = frozenset(
     + ["nos", "vol", "p", "pp", "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "inc", "ltd"]
     + ["co", "approx", "resp", "dept", "est"]
 )
-_LONGEST_ABBREVIATION = 40  # with the marks around it
-_END = re.compile(r"""(?<=[.!?…])["'”’)\]]*\s+(?=["'“‘(\[]?[A-Z0-9À-ÖØ-Þ])""")
+_LONGEST_ABBREVIATION = 10  # with the marks before it
+# Begins with a plain set of characters: a look behind would be tried at every position.
+_END = re.compile(r"""[.!?…]["'”’)\]]* (?=["'“‘(\[]?[A-Z0-9À-ÖØ-Þ])""")
 
 
 def split_sentences(text: str) -> list[str]:
@@ -25,26 +26,32 @@ def split_sentences(text: str) -> list[str]:
         text: prose of one paragraph or more; line breaks count as white space.
 
     Returns:
-        The sentences in order, stripped, none empty.
+        The sentences in order, with single spaces, none empty.
     """
+    text = " ".join(text.split())
     sentences, start = [], 0
     for end in _END.finditer(text):
-        # Not the whole sentence: a megabyte of "Mr. Mr. Mr." would take minutes.
-        words = text[max(start, end.start() - _LONGEST_ABBREVIATION) : end.start()].rsplit(None, 1)
-        last_word = words[-1].rstrip(".").lstrip("(\"'[")
-        initial = len(last_word) == 1 and last_word.isupper()
-        if initial or last_word.lower() in _ABBREVIATIONS:
+        if end[0] == ". " and _is_abbreviated(text, end.start()):
             continue
-        sentences.append(text[start : end.end()])
+        sentences.append(text[start : end.end() - 1])
         start = end.end()
     sentences.append(text[start:])
-    squeezed = (" ".join(sentence.split()) for sentence in sentences)
-    return [part for sentence in squeezed if sentence for part in _short_parts(sentence)]
+    if len(text) > MAX_CHARACTERS:
+        return [part for sentence in sentences for part in _short_parts(sentence)]
+    return sentences if text else []
+
+
+def _is_abbreviated(text, stop):
+    """Whether the word before the full stop at `stop` is an abbreviation or an initial."""
+    low = max(stop - _LONGEST_ABBREVIATION, 0)
+    space = text.rfind(" ", low, stop)
+    if space < 0 < low:
+        return False
+    word = text[space + 1 : stop].lstrip("(\"'[")
+    return word.lower() in _ABBREVIATIONS or len(word) == 1 and word.isupper()
 
 
 def _short_parts(sentence):
-    if len(sentence) <= MAX_CHARACTERS:
-        return [sentence]
     parts, start = [], 0
     while len(sentence) - start > MAX_CHARACTERS:
         space = sentence.rfind(" ", start, start + MAX_CHARACTERS + 1)

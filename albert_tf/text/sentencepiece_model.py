@@ -50,6 +50,12 @@ class SentencePieceModel:
     Args:
         proto: path of a `.model` file, or its bytes.
 
+    Attributes:
+        proto: the bytes.
+        pieces: all pieces, in the order of their ids.
+        ids: piece -> id.
+        processor: the `sentencepiece` package's processor of it.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the bytes are no SentencePiece model, or one that the graph op would
@@ -60,7 +66,7 @@ class SentencePieceModel:
         self.source, self.proto = _read_proto(proto)
         self._model = _parse(self.source, self.proto)
         _check_graph_op_agrees(self.source, self._model)
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+        self.processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
         self.pieces = tuple(entry.piece for entry in self._model.pieces)
         self.ids = {piece: index for index, piece in enumerate(self.pieces)}
 
@@ -82,12 +88,12 @@ class SentencePieceModel:
             piece = self.pieces[index]
             if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
                 table[int(index)] = [
-                    self._processor.piece_to_id(part) for part in self._split_comma(piece)
+                    self.processor.piece_to_id(part) for part in self._split_comma(piece)
                 ]
         return table
 
     def _split_comma(self, piece):
-        parts = self._processor.encode_as_pieces(piece[:-1].replace(WORD_START, ""))
+        parts = self.processor.encode_as_pieces(piece[:-1].replace(WORD_START, ""))
         if piece[0] != WORD_START and parts[0][0] == WORD_START:
             parts = parts[1:] if len(parts[0]) == 1 else [parts[0][1:], *parts[1:]]
         return [*parts, piece[-1]]

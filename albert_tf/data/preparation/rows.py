@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_tf.data.documents import Document, Piece, read_documents
+from albert_tf.data.masking_arrays import mask_rows
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.preparation.examples import serialize_example
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
 from albert_tf.data.sentence_order import SentenceBounds, draw_segments
@@ -47,9 +49,9 @@ class RowMaker:
 
     def __init__(self, settings: PreparationSettings, vocabulary):
         self._settings = settings
+        self._law = settings.masking_law()
         self._encoder = PlainEncoder(vocabulary, settings.lowercase, settings.keep_accents)
-        ids = self._encoder.model.ids
-        self._start, self._end = (np.array([ids[piece]], np.int32) for piece in ("[CLS]", "[SEP]"))
+        self._masking = MaskingVocabulary.from_sentencepiece(self._encoder.model.proto)
 
     def rows_of_task(
         self, task: Iterable[Piece], open_binary=None
@@ -123,26 +125,51 @@ class RowMaker:
                 )
                 keys.append(rng.integers(1 << 64, size=len(drawn), dtype=np.uint64))
                 spans.append(drawn)
-        spans = np.concatenate(spans)
-        records, num_tokens = [], []
-        for first_begin, first_end, second_begin, second_end, label in spans.tolist():
-            parts = [self._start, ids[first_begin:first_end], self._end]
-            if settings.objective != "none":
-                parts += [ids[second_begin:second_end], self._end]
-            token_ids = np.concatenate(parts)
-            first_length = first_end - first_begin + 2
-            records.append(self._record(token_ids, first_length, label))
-            num_tokens.append(len(token_ids))
-        return Rows(np.concatenate(keys), records, np.array(num_tokens, np.int64))
+        return self._serialized(np.concatenate(keys), np.concatenate(spans), ids)
 
-    def _record(self, token_ids, first_length, label):
-        return serialize_example(
-            {
-                "token_ids": token_ids.tolist(),
-                "first_length": [first_length],
-                "sentence_order_label": [label],
-            }
-        )
+    def _serialized(self, keys, spans, ids):
+        """Puts the special tokens in, masks if that is asked for, and writes the examples."""
+        segment_lengths = spans[:, 1:4:2] - spans[:, 0:4:2]
+        first_lengths = segment_lengths[:, 0] + 2
+        is_pair = self._settings.objective != "none"
+        lengths = first_lengths + (segment_lengths[:, 1] + 1 if is_pair else 0)
+        begins = np.cumsum(lengths) - lengths
+        token_ids = np.full(lengths.sum(), self._masking.end_id, np.int32)
+        token_ids[begins] = self._masking.start_id
+        places = np.stack([begins + 1, begins + first_lengths], axis=1)
+        token_ids[_indices(places, segment_lengths)] = ids[
+            _indices(spans[:, 0:4:2], segment_lengths)
+        ]
+        features = {
+            "first_length": first_lengths[:, None].tolist(),
+            "sentence_order_label": spans[:, 4:].tolist(),
+        }
+        if self._settings.masking == "static":
+            hidden, picked, counts = mask_rows(
+                token_ids, lengths, first_lengths, keys, self._masking, self._law
+            )
+            features["mask_positions"] = _split(picked - np.repeat(begins, counts), counts)
+            features["mask_ids"] = _split(token_ids[picked], counts)
+            token_ids = hidden
+        features["token_ids"] = _split(token_ids, lengths)
+        records = [
+            serialize_example(dict(zip(features, values, strict=True)))
+            for values in zip(*features.values(), strict=True)
+        ]
+        return Rows(keys, records, lengths)
+
+
+def _indices(begins, lengths):
+    """The indices of spans of these lengths, one behind the other."""
+    lengths = lengths.ravel()
+    offsets = begins.ravel() - np.cumsum(lengths) + lengths
+    return np.arange(lengths.sum()) + np.repeat(offsets, lengths)
+
+
+def _split(values, lengths):
+    """Cuts an array into lists of these lengths."""
+    values, ends = values.tolist(), np.cumsum(lengths).tolist()
+    return [values[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def split_of(group: str, settings: PreparationSettings) -> str:

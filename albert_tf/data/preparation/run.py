@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.preparation.corpus import TextFile, deal_tasks, find_files
 from albert_tf.data.preparation.progress import PreparationProgress
 from albert_tf.data.preparation.rows import held_out_chance
@@ -27,7 +28,7 @@ from albert_tf.data.preparation.spills import read_counts
 from albert_tf.data.preparation.staged import StagedPreparation
 from albert_tf.data.preparation.workers import Workers, assemble_shard, spill_task
 from albert_tf.staging import new_file, refuse_existing
-from albert_tf.text.plain_encoder import PlainEncoder
+from albert_tf.text.sentencepiece_model import SentencePieceModel
 
 
 def prepare(
@@ -59,12 +60,12 @@ def prepare(
     """
     settings, out = settings or PreparationSettings(), Path(out)
     refuse_existing(out)
-    encoder = PlainEncoder(vocabulary, settings.lowercase, settings.keep_accents)
+    proto = SentencePieceModel(vocabulary).proto
+    vocabulary_size = len(MaskingVocabulary.from_sentencepiece(proto).word_starts)
     files = find_files(texts, settings.format)
     check_held_out(files, settings)
     staged = StagedPreparation(out)
     num_workers = num_workers or len(os.sched_getaffinity(0))
-    proto = encoder.model.proto
     try:
         with (
             staged.open(plan_of(files, proto, settings)),
@@ -74,7 +75,7 @@ def prepare(
             counts = _spill(deal_tasks(files), staged, settings, workers, progress)
             _check_shards(counts, settings, staged)
             entries = _assemble(len(deal_tasks(files)), staged, settings, workers, progress)
-            manifest = build_manifest(settings, proto, len(encoder.model.pieces), counts, entries)
+            manifest = build_manifest(settings, proto, vocabulary_size, counts, entries)
             with new_file(staged.records / VOCABULARY, overwrite=True) as copy:
                 copy.write_bytes(proto)
             write_manifest(staged.records, manifest)

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from albert_tf.data.documents import FORMATS
+from albert_tf.data.masking import MaskingLaw
 from albert_tf.data.sentence_order import OBJECTIVES, SINGLE_SENTENCE
 
 SPLITS = ("train", "held_out")
@@ -22,7 +23,8 @@ class PreparationSettings:
         short_prob: see `draw_segments`.
         masking: `dynamic` leaves masking to training; `static` writes masked rows.
         copies: how often the text is cut (and masked) anew, the original's dupe_factor.
-        mask_fraction, max_predictions, max_ngram: of static masking.
+        mask_fraction, max_predictions, max_ngram, whole_words: of static masking, see
+            `MaskingLaw`.
         lowercase, keep_accents: see `AlbertTokenizer`.
         held_out: share of the books or documents that go into the split of this name.
         shards: files of the split `train`.
@@ -41,6 +43,7 @@ class PreparationSettings:
     mask_fraction: float = 0.15
     max_predictions: int = 20
     max_ngram: int = 3
+    whole_words: bool = True
     lowercase: bool = True
     keep_accents: bool = False
     held_out: float = 0.02
@@ -61,14 +64,24 @@ class PreparationSettings:
         _check(self, "format", self.format in formats, f"one of {', '.join(formats)}")
         _check(self, "short_prob", 0 <= self.short_prob <= 1, "a share of 0 to 1")
         _check(self, "held_out", 0 <= self.held_out < 1, "a share of 0 or more and below 1")
-        _check(self, "mask_fraction", 0 < self.mask_fraction <= 1, "a share above 0 up to 1")
-        for name in ("copies", "max_predictions", "max_ngram", "shards"):
+        _check(self, "seed", 0 <= self.seed < 2**64, "a whole number from 0 to 2^64 - 1")
+        for name in ("copies", "shards"):
             _check(self, name, getattr(self, name) >= 1, "1 or more")
-        if self.masking == "dynamic" and self.copies != 1:
-            raise ValueError(
-                f"copies belongs to static masking: got {self.copies} with dynamic masking, which "
-                "draws new masks in every epoch anyway. Use --masking static or --copies 1."
-            )
+
+        self.masking_law()
+
+    def masking_law(self) -> MaskingLaw:
+        """How much static masking masks.
+
+        Raises:
+            ValueError: a setting of it is out of its range.
+        """
+        return MaskingLaw(
+            mask_fraction=self.mask_fraction,
+            max_predictions=self.max_predictions,
+            max_ngram=self.max_ngram,
+            whole_words=self.whole_words,
+        )
 
     def num_shards(self, split: str) -> int:
         """How many files a split is written to: the held-out ones are as large as the others."""
