@@ -180,10 +180,10 @@ def _windows_of_group(order: RowOrder, epoch, group, paths, rows, first_row) -> 
     @_as_written
     def shuffled(window, content):
         begin = tf.where(window == first_window, first_row % order.window, 0)
-        if order.seed is None:
-            return content[begin:]
-        key = fold(fold(fold(_key(order.row_key), epoch), group), window)
-        permutation = tf.argsort(fold(key, tf.range(tf.size(content))), stable=True)
+        permutation = tf.range(tf.size(content))
+        if order.seed is not None:
+            key = fold(fold(fold(_key(order.row_key), epoch), group), window)
+            permutation = tf.argsort(fold(key, permutation), stable=True)
         return tf.gather(content, permutation[begin:])
 
     numbers = tf.data.Dataset.range(first_window, _ENDLESS)

@@ -14,7 +14,7 @@ from albert_tf.data.masking_vocabulary import MaskingVocabulary
 
 here = Path(__file__)
 original = SimpleNamespace(**runpy.run_path(here.with_name("original_masking.py")))
-fixtures = SimpleNamespace(**runpy.run_path(here.with_name("record_fixtures.py")))
+fixtures = SimpleNamespace(**runpy.run_path(str(here.with_name("record_fixtures.py"))))
 VOCABULARY = MaskingVocabulary(
     start_id=2,
     end_id=3,

@@ -11,7 +11,7 @@ from albert_tf.data import record_files
 from albert_tf.data.checksums import masked_crcs
 from albert_tf.data.record_files import RecordError, parse_example, read_records, unpack_values
 
-fixtures = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("record_fixtures.py")))
+fixtures = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("record_fixtures.py"))))
 CONTENTS = [b"", b"a", b"12345678", bytes(range(256)) * 3, b"\xff" * 31, b"last"]
 OFFSETS = [0, 16, 33, 57, 841, 888, 908]
 

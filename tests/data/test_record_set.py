@@ -8,7 +8,7 @@ import pytest
 from albert_tf.data.record_files import RecordError
 from albert_tf.data.record_set import RecordSet
 
-fixtures = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("record_fixtures.py")))
+fixtures = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("record_fixtures.py"))))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from albert_tf.data.record_files import RecordError
 from albert_tf.data.record_set import RecordSet
 from albert_tf.data.records import batches, damage_named
 
-fixtures = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("record_fixtures.py")))
+fixtures = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("record_fixtures.py"))))
 SETTINGS = {"batch_size": 8, "max_predictions": 5, "seed": 3, "shuffle_buffer": 20}
 # Eighteen shards are two groups; windows of 20 rows end within shards and within batches.
 SIZES = (9, 1, 0, 17, 11, *[3] * 13)
