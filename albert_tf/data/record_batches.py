@@ -9,8 +9,9 @@ import numpy as np
 
 from albert_tf.data.batch_plan import DEFAULT_SHUFFLE_BUFFER, BatchPlan
 from albert_tf.data.chance import fold
-from albert_tf.data.masking import MaskingLaw, mask_row
-from albert_tf.data.record_rows import Record, Rows, decode_rows, take_records, wrong_count
+from albert_tf.data.masking import MaskingLaw
+from albert_tf.data.masking_arrays import mask_rows
+from albert_tf.data.record_rows import Lists, Record, Rows, decode_rows, take_records, wrong_count
 from albert_tf.data.record_set import RecordSet
 from albert_tf.data.row_order import RowOrder
 
@@ -106,55 +107,41 @@ def _decode(plan: BatchPlan, epoch: int, step: int, found: list[Record]) -> dict
     """Turns records into the batch fields, masked; a short batch is filled up."""
     rows = decode_rows(found, plan.records.limits)
     width, vocabulary = plan.records.sequence_length, plan.records.vocabulary
+    filling = plan.num_rows - len(found)
     lengths, first_lengths, labels = (
-        np.pad(values, (0, plan.num_rows - len(found)))
+        np.pad(values, (0, filling))
         for values in (rows.token_ids.lengths, rows.first_lengths, rows.labels)
     )
     place = np.arange(width)
     in_row = place < lengths[:, None]
     fields = {
-        "token_ids": rows.token_ids.padded(plan.num_rows, width, vocabulary.pad_id),
         "segment_ids": (in_row & (place >= first_lengths[:, None])).astype(np.int32),
         "padding_mask": in_row.astype(np.int32),
         "sentence_order_label": labels.astype(np.int32),
     }
-    if plan.records.is_masked:
-        return fields | _stored_masks(plan, found, rows)
-    first_row = step * plan.batch_size + plan.first_of_worker
-    keys = fold(fold(plan.mask_key, epoch), first_row + np.arange(plan.num_rows))
-    return fields | _drawn_masks(plan, fields["token_ids"], lengths, first_lengths, keys)
-
-
-def _drawn_masks(plan: BatchPlan, token_ids, lengths, first_lengths, keys) -> dict:
-    """Masks rows in place and gives the fields that say where."""
-    vocabulary, shape = plan.records.vocabulary, (plan.num_rows, plan.law.max_predictions)
-    positions, answers = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    weights = np.zeros(shape, np.float32)
-    for row, length in enumerate(lengths.tolist()):
-        if length == 0:
-            continue
-        hidden, picked = mask_row(
-            token_ids[row, :length],
-            int(first_lengths[row]),
-            keys[row],
-            law=plan.law,
-            mask_id=vocabulary.mask_id,
-            ordinary_ids=vocabulary.ordinary_ids,
-            word_starts=vocabulary.word_starts,
-        )
-        count = len(picked)
-        positions[row, :count], weights[row, :count] = picked, 1
-        answers[row, :count] = token_ids[row, picked]
-        token_ids[row, :length] = hidden
-    return {"mask_positions": positions, "mask_ids": answers, "mask_weights": weights}
-
-
-def _stored_masks(plan: BatchPlan, found: list[Record], rows: Rows) -> dict:
-    """The masks that were written with the rows."""
-    width = plan.law.max_predictions
-    counts = np.pad(rows.mask_ids.lengths, (0, plan.num_rows - len(found)))
-    return {
-        "mask_positions": rows.mask_positions.padded(plan.num_rows, width),
-        "mask_ids": rows.mask_ids.padded(plan.num_rows, width),
-        "mask_weights": (np.arange(width) < counts[:, None]).astype(np.float32),
+    if not plan.records.is_masked:
+        first_row = step * plan.batch_size + plan.first_of_worker
+        keys = fold(fold(plan.mask_key, epoch), first_row + np.arange(len(found)))
+        rows = _masked(plan, rows, keys)
+    num_masks = plan.law.max_predictions
+    counts = np.pad(rows.mask_ids.lengths, (0, filling))
+    return fields | {
+        "token_ids": rows.token_ids.padded(plan.num_rows, width, vocabulary.pad_id),
+        "mask_positions": rows.mask_positions.padded(plan.num_rows, num_masks),
+        "mask_ids": rows.mask_ids.padded(plan.num_rows, num_masks),
+        "mask_weights": (np.arange(num_masks) < counts[:, None]).astype(np.float32),
     }
+
+
+def _masked(plan: BatchPlan, rows: Rows, keys: np.ndarray) -> Rows:
+    """Masks rows that were read without masks."""
+    token_ids, lengths = rows.token_ids
+    hidden, picked, counts = mask_rows(
+        token_ids, lengths, rows.first_lengths, keys, plan.records.vocabulary, plan.law
+    )
+    begins = np.cumsum(lengths) - lengths
+    return rows._replace(
+        token_ids=Lists(hidden, lengths),
+        mask_positions=Lists(picked - np.repeat(begins, counts), counts),
+        mask_ids=Lists(token_ids[picked], counts),
+    )
