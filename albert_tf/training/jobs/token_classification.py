@@ -1,0 +1,132 @@
+"""Entities and other labels of words: data, model, answers, scores and files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from albert_tf.data.entities import OUTSIDE, entities_of, is_entity_tag, tags_of
+from albert_tf.data.tagged_files import read_tagged_texts
+from albert_tf.data.tagged_texts import TaggedTexts, ragged
+from albert_tf.tasks.token_classifier import AlbertTokenClassifier
+from albert_tf.training.entity_scores import entity_scores, surface_f1
+from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
+from albert_tf.training.jobs.starts import task_on
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenClassification:
+    """A label for every word (CoNLL 2003, WNUT-17; parts of speech).
+
+    Args:
+        word_column, tag_column: of files in CoNLL's columns; see `read_tagged_texts`.
+    """
+
+    word_column: int = 0
+    tag_column: int = -1
+
+    def read(self, settings) -> tuple[TaggedTexts, TaggedTexts | None]:
+        """Reads the files `settings.train` and `settings.dev`; None where dev is None.
+
+        Raises:
+            FileNotFoundError, ValueError: see `read_tagged_texts`.
+        """
+        train = self.read_file(settings.train)
+        dev = settings.dev and self.read_file(settings.dev, train.class_names)
+        return train, dev
+
+    def read_file(self, path, class_names=None, with_tags=True) -> TaggedTexts:
+        """Reads one file by the tags of a model."""
+        columns = {"word_column": self.word_column, "tag_column": self.tag_column}
+        return read_tagged_texts(path, class_names=class_names, with_tags=with_tags, **columns)
+
+    def build(self, start, examples, *, tokenizer=None, sequence_length=128, dropout=0.1, **more):
+        """The classifier for the tags of `examples`, on `start`; see `task_on`."""
+        return task_on(
+            AlbertTokenClassifier,
+            start,
+            tokenizer=tokenizer,
+            packing={"sequence_length": sequence_length},
+            num_classes=len(examples.class_names),
+            class_names=list(examples.class_names),
+            dropout=dropout,
+            **more,
+        )
+
+    def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
+        """Raw batches for `fit`, of texts of similar length; see `training_rows`."""
+        inputs, labels = examples.inputs(), ragged(examples.labels, np.int32)
+
+        def take(indices):
+            x = {name: tf.gather(value, indices) for name, value in inputs.items()}
+            return x, tf.gather(labels, indices)
+
+        lengths = np.array([len(text) for text in examples.texts])
+        return training_rows(lengths, take, batch_size, epochs, seed)
+
+    def answer(self, model, examples, batch_size=64) -> list[dict]:
+        """What the model says of each text.
+
+        Returns:
+            Dictionaries of `text`; `words`; `tags`, one a word; `entities`, as
+            `AlbertTokenClassifier.entities` gives them; and `expected`, the tags of `examples`
+            where they are known.
+        """
+        rows = []
+        for i, (found, logits) in enumerate(model.answers(examples.inputs(), batch_size)):
+            row = {"text": examples.texts[i], "words": examples.words(i)}
+            row["tags"] = _whole(model.tags(logits))
+            row["entities"] = found
+            if examples.labels is not None:
+                row["expected"] = examples.tags(i)
+            rows.append(row)
+        return rows
+
+    def score(self, rows, examples) -> dict[str, float]:
+        """Scores of answers; the first one picks the best weights.
+
+        Returns:
+            For entities what `entity_scores` gives, `surface_f1`, and `word_accuracy`; for other
+            labels `word_accuracy` alone.
+        """
+        expected = [examples.tags(i) for i in range(len(examples))]
+        given = [row["tags"] for row in rows]
+        pairs = [
+            pair for e, g in zip(expected, given, strict=True) for pair in zip(e, g, strict=True)
+        ]
+        accuracy = float(np.mean([e == g for e, g in pairs])) if pairs else 0.0
+        if not all(map(is_entity_tag, examples.class_names)):
+            return {"word_accuracy": accuracy}
+        spans = [[entities_of(tags) for tags in side] for side in (expected, given)]
+        names = [
+            {
+                (" ".join(row["words"][first:last]), type)
+                for row, entities in zip(rows, side, strict=True)
+                for first, last, type in entities
+            }
+            for side in spans
+        ]
+        surface = surface_f1(*names)
+        return entity_scores(*spans) | {"surface_f1": surface, "word_accuracy": accuracy}
+
+    def write(self, rows, directory):
+        """Writes `predictions.conll`, as the scorers of CoNLL and WNUT-17 take it, and JSON lines.
+
+        A line of the former has a word, its tag where that is known, and the model's tag.
+        """
+        write_rows(rows, Path(directory) / "predictions.jsonl")
+        lines = []
+        for row in rows:
+            columns = [row["words"], *([row["expected"]] if "expected" in row else []), row["tags"]]
+            lines += ["\t".join(cells) for cells in zip(*columns, strict=True)] + [""]
+        write_lines(lines, Path(directory) / "predictions.conll")
+
+
+def _whole(tags):
+    """Tags for all words: those without a piece lie inside of an entity or outside."""
+    if None not in tags and not all(map(is_entity_tag, tags)):
+        return tags
+    if all(tag is None or is_entity_tag(tag) for tag in tags):
+        return tags_of(entities_of(tags), len(tags))
+    return [OUTSIDE if tag is None else tag for tag in tags]
