@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from albert_tf.layers.base import ConfiguredLayer, product
-from albert_tf.layers.layer_norm import LayerNorm
+from albert_tf.layers.dropout import ATTENTION_MAP, ATTENTION_OUTPUT, dropout
+from albert_tf.layers.layer_norm import LayerNorm, normalized
 
 # Added to the score of a padded key. Large enough that softmax gives it exactly 0 in float32,
 # small enough for float16.
@@ -14,12 +15,17 @@ PADDING_SCORE = -3e4
 
 
 class AttentionKernels(NamedTuple):
-    """Weights of one attention in the dtype of the products, query, key and value side by side."""
+    """Weights of one attention in the dtype of the products, query, key and value side by side.
+
+    Those of the norm are float32, as the norm itself.
+    """
 
     query_key_value: object
     query_key_value_bias: object
     output: object
     output_bias: object
+    gamma: object
+    beta: object
 
 
 @keras.saving.register_keras_serializable("albert_tf")
@@ -35,6 +41,7 @@ class SelfAttention(ConfiguredLayer):
         hidden: float `(batch * seq_len, hidden_size)`.
         kernels: `AttentionKernels` of this layer.
         padding_score: float `(batch, 1, 1, seq_len)`; 0 for a token, `PADDING_SCORE` for padding.
+        seed: from `seed_of_use`; None for no dropout.
 
     Returns:
         float `(batch * seq_len, hidden_size)`, and the attention map
@@ -42,19 +49,14 @@ class SelfAttention(ConfiguredLayer):
     """
 
     def __init__(self, config, **kwargs):
-        super().__init__(config, **kwargs)
+        # Everything comes in the dtype that it needs, and the norm's weights must stay float32.
+        super().__init__(config, **kwargs, autocast=False)
         self.head_size = config.hidden_size // config.num_attention_heads
         self.query = self.dense(config.hidden_size, "query")
         self.key = self.dense(config.hidden_size, "key")
         self.value = self.dense(config.hidden_size, "value")
         self.output_dense = self.dense(config.hidden_size, "output")
         self.layer_norm = LayerNorm(dtype=self.dtype_policy, name="layer_norm")
-        self.map_dropout = keras.layers.Dropout(
-            config.attention_probs_dropout_prob, dtype=self.dtype_policy
-        )
-        self.output_dropout = keras.layers.Dropout(
-            config.hidden_dropout_prob, dtype=self.dtype_policy
-        )
 
     def build(self, *shapes):
         width = (None, self.config.hidden_size)
@@ -72,12 +74,14 @@ class SelfAttention(ConfiguredLayer):
             ops.cast(bias, dtype),
             ops.cast(kernel_of(self.output_dense), dtype),
             ops.cast(self.output_dense.bias, dtype),
+            *self.layer_norm.kernels(),
         )
 
-    def call(self, hidden, kernels, padding_score, training=None):
+    def call(self, hidden, kernels, padding_score, seed=None):
+        config = self.config
         seq_len = ops.shape(padding_score)[-1]
         mixed = product(hidden, kernels.query_key_value, kernels.query_key_value_bias)
-        shape = (-1, seq_len, 3, self.config.num_attention_heads, self.head_size)
+        shape = (-1, seq_len, 3, config.num_attention_heads, self.head_size)
         # One transposition for all three: (3, batch, heads, seq_len, head_size).
         mixed = ops.transpose(ops.reshape(mixed, shape), (2, 0, 3, 1, 4))
         # Not `mixed[0]`: the gradient of a slice is a whole array of zeros around it.
@@ -85,12 +89,14 @@ class SelfAttention(ConfiguredLayer):
         key = ops.transpose(key, (0, 1, 3, 2))
         scores = ops.matmul(query, key) * self.head_size**-0.5 + padding_score
         attention = ops.softmax(scores, axis=-1)
-        context = ops.matmul(self.map_dropout(attention, training=training), value)
+        kept = dropout(attention, config.attention_probs_dropout_prob, seed, ATTENTION_MAP)
+        context = ops.matmul(kept, value)
         context = ops.transpose(context, (0, 2, 1, 3))
-        context = ops.reshape(context, (-1, self.config.hidden_size))
+        context = ops.reshape(context, (-1, config.hidden_size))
         output = product(context, kernels.output, kernels.output_bias)
-        output = self.output_dropout(output, training=training)
-        return ops.cast(self.layer_norm(hidden + output), self.compute_dtype), attention
+        output = dropout(output, config.hidden_dropout_prob, seed, ATTENTION_OUTPUT)
+        normal = normalized(hidden + output, kernels.gamma, kernels.beta)
+        return ops.cast(normal, self.compute_dtype), attention
 
 
 def kernel_of(layer):

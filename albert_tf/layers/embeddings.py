@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from albert_tf.layers.base import ConfiguredLayer
+from albert_tf.layers.dropout import EMBEDDINGS, dropout, pass_seed, seed_generator
 from albert_tf.layers.layer_norm import LayerNorm
 
 
@@ -40,7 +41,7 @@ class AlbertEmbeddings(ConfiguredLayer):
         if words_only and config.has_projection:
             self.word_projection = self.dense(self.width, "word_projection", use_bias=False)
         self.layer_norm = LayerNorm(dtype=self.dtype_policy, name="layer_norm")
-        self.dropout = keras.layers.Dropout(config.hidden_dropout_prob, dtype=self.dtype_policy)
+        self.seed_generator = seed_generator(config.hidden_dropout_prob)
 
     def _table(self, rows, width, name):
         return keras.layers.Embedding(
@@ -72,4 +73,5 @@ class AlbertEmbeddings(ConfiguredLayer):
         positions = self.position_embeddings(ops.arange(ops.shape(token_ids)[1]))
         summed = words + positions[None] + self.token_type_embeddings(segment_ids)
         hidden = ops.cast(self.layer_norm(summed), self.compute_dtype)
-        return self.dropout(hidden, training=training)
+        seed = pass_seed(self.seed_generator, training)
+        return dropout(hidden, self.config.hidden_dropout_prob, seed, EMBEDDINGS)

@@ -1,11 +1,24 @@
 """The transformer stack, with its weights shared across depth (paper §3.1)."""
 
+from typing import NamedTuple
+
 import keras
 from keras import ops
 
-from albert_tf.layers.attention import PADDING_SCORE, SelfAttention
+from albert_tf.layers.attention import PADDING_SCORE, AttentionKernels, SelfAttention
 from albert_tf.layers.base import ConfiguredLayer
-from albert_tf.layers.feed_forward import FeedForward
+from albert_tf.layers.depth_weights import check_depth_weights, with_weighted_gradient
+from albert_tf.layers.dropout import pass_seed, seed_generator, seed_of_use
+from albert_tf.layers.feed_forward import FeedForward, FeedForwardKernels
+from albert_tf.layers.training_pass import current_pass
+
+
+class Surroundings(NamedTuple):
+    """What all uses of a pass have in common, beside their kernels."""
+
+    padding_score: object
+    seed: object
+    depth_weights: object
 
 
 @keras.saving.register_keras_serializable("albert_tf")
@@ -15,6 +28,8 @@ class SharedEncoder(ConfiguredLayer):
     `num_hidden_layers` steps are dealt over `num_hidden_groups` groups of `inner_group_num`
     layers. Both are published as 1: every step reuses one layer. `sharing` (paper Table 4) may
     leave the attention, the feed-forward block or both unshared: then each step has its own.
+
+    In training, `albert_tf.layers.training_pass` may seed the dropout and weigh the depths.
 
     Call arguments:
         hidden: float `(batch, seq_len, hidden_size)`.
@@ -31,6 +46,9 @@ class SharedEncoder(ConfiguredLayer):
         super().__init__(config, **kwargs)
         self.attentions = self._sets(SelfAttention, "attention")
         self.feed_forwards = self._sets(FeedForward, "ffn")
+        self.seed_generator = seed_generator(
+            config.hidden_dropout_prob, config.attention_probs_dropout_prob
+        )
 
     def _sets(self, kind, part):
         inner = self.config.inner_group_num
@@ -54,23 +72,40 @@ class SharedEncoder(ConfiguredLayer):
     def call(self, hidden, padding_mask, training=None, return_all=False):
         shape = ops.shape(hidden)
         padding = ops.cast(1 - ops.cast(padding_mask, "int32"), self.compute_dtype)
-        padding_score = ops.expand_dims(padding * PADDING_SCORE, (1, 2))
-        attention_kernels = [layer.kernels() for layer in self.attentions]
-        feed_forward_kernels = [layer.kernels() for layer in self.feed_forwards]
+        around = Surroundings(
+            padding_score=ops.expand_dims(padding * PADDING_SCORE, (1, 2)),
+            seed=pass_seed(self.seed_generator, training),
+            depth_weights=self._depth_weights(training),
+        )
+        attentions = [layer.kernels() for layer in self.attentions]
+        feed_forwards = [layer.kernels() for layer in self.feed_forwards]
 
         hidden = ops.reshape(hidden, (-1, self.config.hidden_size))
         states, maps = [hidden], []
-        for a, f in self.schedule():
-            hidden, attention_map = self.attentions[a](
-                hidden, attention_kernels[a], padding_score, training=training
-            )
-            hidden = self.feed_forwards[f](hidden, feed_forward_kernels[f], training=training)
+        for use, (a, f) in enumerate(self.schedule()):
+            kernels = attentions[a], feed_forwards[f]
+            hidden, attention_map = self._use(use, (a, f), kernels, hidden, around)
             states.append(hidden)
             maps.append(attention_map)
         if not return_all:
             return ops.reshape(hidden, shape)
         states = [ops.reshape(state, shape) for state in states]
         return states[-1], states, maps
+
+    def _use(self, use, layers, kernels, hidden, around):
+        """One attention and one feed-forward block, the `use`-th of the pass."""
+        if around.depth_weights is not None:
+            weight = ops.take(around.depth_weights, use // self.config.inner_group_num)
+            kernels = _cut(with_weighted_gradient(_joined([kernels]), weight))[0]
+        seed = seed_of_use(around.seed, use)
+        hidden, attention_map = self.attentions[layers[0]](
+            hidden, kernels[0], around.padding_score, seed=seed
+        )
+        return self.feed_forwards[layers[1]](hidden, kernels[1], seed=seed), attention_map
+
+    def _depth_weights(self, training):
+        weights = current_pass().depth_weights if training else None
+        return weights if weights is None else check_depth_weights(weights, self.config)
 
     def compute_output_spec(self, hidden, padding_mask, training=None, return_all=False):
         state = keras.KerasTensor(hidden.shape, dtype=self.compute_dtype)
@@ -82,3 +117,20 @@ class SharedEncoder(ConfiguredLayer):
         states = [keras.KerasTensor(hidden.shape, dtype=self.compute_dtype) for _ in (0, *uses)]
         maps = [keras.KerasTensor(map_shape, dtype=self.compute_dtype) for _ in uses]
         return states[-1], states, maps
+
+
+def _joined(pairs):
+    """The tensors of pairs of kernels, one after the other."""
+    # What needs no cast is still the variable itself, which no function here may see.
+    return [ops.copy(tensor) for pair in pairs for kernels in pair for tensor in kernels]
+
+
+def _cut(tensors):
+    """The pairs of kernels whose tensors `_joined` put side by side."""
+    num_attention = len(AttentionKernels._fields)
+    width = num_attention + len(FeedForwardKernels._fields)
+    parts = [tensors[i : i + width] for i in range(0, len(tensors), width)]
+    return [
+        (AttentionKernels(*part[:num_attention]), FeedForwardKernels(*part[num_attention:]))
+        for part in parts
+    ]

@@ -7,16 +7,19 @@ from keras import ops
 
 from albert_tf.layers.attention import kernel_of
 from albert_tf.layers.base import ConfiguredLayer, activation, product
-from albert_tf.layers.layer_norm import LayerNorm
+from albert_tf.layers.dropout import FEED_FORWARD, dropout
+from albert_tf.layers.layer_norm import LayerNorm, normalized
 
 
 class FeedForwardKernels(NamedTuple):
-    """Weights of one feed-forward block in the dtype of the products."""
+    """Weights of one feed-forward block in the dtype of the products, those of its norm float32."""
 
     intermediate: object
     intermediate_bias: object
     output: object
     output_bias: object
+    gamma: object
+    beta: object
 
 
 @keras.saving.register_keras_serializable("albert_tf")
@@ -26,17 +29,18 @@ class FeedForward(ConfiguredLayer):
     Call arguments:
         hidden: float `(batch * seq_len, hidden_size)`.
         kernels: `FeedForwardKernels` of this layer, made once for a whole pass.
+        seed: from `seed_of_use`; None for no dropout.
 
     Returns:
         float `(batch * seq_len, hidden_size)`.
     """
 
     def __init__(self, config, **kwargs):
-        super().__init__(config, **kwargs)
+        # Everything comes in the dtype that it needs, and the norm's weights must stay float32.
+        super().__init__(config, **kwargs, autocast=False)
         self.intermediate = self.dense(config.intermediate_size, "intermediate")
         self.output_dense = self.dense(config.hidden_size, "output")
         self.layer_norm = LayerNorm(dtype=self.dtype_policy, name="layer_norm")
-        self.dropout = keras.layers.Dropout(config.hidden_dropout_prob, dtype=self.dtype_policy)
         self.activation = activation(config.hidden_act)
 
     def build(self, *shapes):
@@ -49,10 +53,12 @@ class FeedForward(ConfiguredLayer):
         weights = []
         for layer in (self.intermediate, self.output_dense):
             weights += [kernel_of(layer), layer.bias]
-        return FeedForwardKernels(*[ops.cast(w, self.compute_dtype) for w in weights])
+        weights = [ops.cast(w, self.compute_dtype) for w in weights]
+        return FeedForwardKernels(*weights, *self.layer_norm.kernels())
 
-    def call(self, hidden, kernels, training=None):
+    def call(self, hidden, kernels, seed=None):
         inner = product(hidden, kernels.intermediate, kernels.intermediate_bias)
         output = product(self.activation(inner), kernels.output, kernels.output_bias)
-        output = self.dropout(output, training=training)
-        return ops.cast(self.layer_norm(hidden + output), self.compute_dtype)
+        output = dropout(output, self.config.hidden_dropout_prob, seed, FEED_FORWARD)
+        normal = normalized(hidden + output, kernels.gamma, kernels.beta)
+        return ops.cast(normal, self.compute_dtype)

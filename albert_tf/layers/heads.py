@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from albert_tf.layers.base import ConfiguredLayer, activation
+from albert_tf.layers.dropout import HEAD, dropout, pass_seed, seed_generator
 from albert_tf.layers.layer_norm import LayerNorm
 
 
@@ -113,14 +114,14 @@ class ProjectionHead(ConfiguredLayer):
         super().__init__(config, **kwargs)
         self.num_outputs = num_outputs
         self.rate = dropout
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.seed_generator = seed_generator(dropout)
         self.projection = self.dense(num_outputs, "dense")
 
     def build(self, features_shape):
         self.projection.build((None, self.config.hidden_size))
 
     def call(self, features, training=None):
-        features = self.dropout(features, training=training)
+        features = dropout(features, self.rate, pass_seed(self.seed_generator, training), HEAD)
         return ops.cast(self.projection(features), "float32")
 
     def compute_output_spec(self, features, training=None):

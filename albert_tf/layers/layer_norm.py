@@ -27,10 +27,30 @@ class LayerNorm(keras.layers.Layer):
         super().__init__(dtype=policy if policy.compute_dtype == "float64" else "float32", **kwargs)
 
     def build(self, input_shape):
-        self.gamma = self.add_weight((input_shape[-1],), initializer="ones", name="gamma")
-        self.beta = self.add_weight((input_shape[-1],), initializer="zeros", name="beta")
+        # Never cast: a model of mixed precision reads them outside of this layer too.
+        width = (input_shape[-1],)
+        self.gamma = self.add_weight(width, initializer="ones", name="gamma", autocast=False)
+        self.beta = self.add_weight(width, initializer="zeros", name="beta", autocast=False)
+
+    def kernels(self):
+        """Scale and offset as tensors, for `normalized`."""
+        return ops.convert_to_tensor(self.gamma), ops.convert_to_tensor(self.beta)
 
     def call(self, x):
-        centred = x - ops.mean(x, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        return centred * ops.rsqrt(variance + EPSILON) * self.gamma + self.beta
+        return normalized(x, self.gamma, self.beta)
+
+
+def normalized(x, gamma, beta):
+    """What `LayerNorm` computes, on weights given as tensors.
+
+    Args:
+        x: float `(..., width)`.
+        gamma, beta: float32 or float64 `(width,)`.
+
+    Returns:
+        `(..., width)`, in the dtype of the weights.
+    """
+    x = ops.cast(x, gamma.dtype)
+    centred = x - ops.mean(x, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+    return centred * ops.rsqrt(variance + EPSILON) * gamma + beta

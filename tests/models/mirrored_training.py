@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.config import AlbertConfig
+from albert_tf.layers.dropout import dropout, pass_seed, seed_generator
+from albert_tf.layers.training_pass import training_pass
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.optimizers.adamw import AdamW
@@ -50,6 +52,21 @@ def train(make, config, strategy):
     return model.get_weights(), {name: values[0] for name, values in history.items()}
 
 
+def masks_of(strategy, step):
+    """Which of 10,000 entries each replica keeps."""
+
+    def kept():
+        with training_pass(seed=0, step=step):
+            seed = pass_seed(seed_generator(0.5), training=True)
+        return dropout(tf.ones(10_000), 0.5, seed, 0) > 0
+
+    return np.array(strategy.experimental_local_results(strategy.run(kept)))
+
+
+def agreement(masks, others):
+    return float((masks == others).mean())
+
+
 def message_of_accumulation(strategy):
     with strategy.scope():
         optimizer = Lamb(0.01, gradient_accumulation_steps=4)
@@ -66,14 +83,20 @@ def main(config_path, name):
     two = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
-    refusal = message_of_accumulation(two)
+    masks = [masks_of(two, step) for step in (1, 1, 2)]
+    found = {
+        "refusal": message_of_accumulation(two),
+        "masks_of_replicas_agree": agreement(*masks[0]),
+        "masks_of_a_step_repeated_agree": agreement(masks[0], masks[1]),
+        "masks_of_two_steps_agree": agreement(masks[0], masks[2]),
+    }
     make = {"adamw": AdamW, "lamb": Lamb}[name]
     weights, logs = train(make, config, tf.distribute.get_strategy())
     weights_of_two, logs_of_two = train(make, config, two)
     pairs = zip(weights, weights_of_two, strict=True)
     difference = max(float(np.abs(one - two).max()) for one, two in pairs)
-    found = {"difference": difference, "logs": logs, "logs_of_two": logs_of_two}
-    print(json.dumps(found | {"refusal": refusal}))
+    found |= {"difference": difference, "logs": logs, "logs_of_two": logs_of_two}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

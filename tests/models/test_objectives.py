@@ -138,3 +138,7 @@ def test_two_replicas_train_as_one_device(tiny_config, tmp_path, optimizer):
     assert found["difference"] < 1e-5
     assert found["logs_of_two"] == pytest.approx(found["logs"], rel=1e-5)
     assert "got 4 on 2 replicas. Use micro_batches" in found["refusal"]
+    # Independent masks agree at half of 10,000 places, give or take 0.005.
+    assert found["masks_of_replicas_agree"] == pytest.approx(0.5, abs=0.03)
+    assert found["masks_of_two_steps_agree"] == pytest.approx(0.5, abs=0.03)
+    assert found["masks_of_a_step_repeated_agree"] == 1
