@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert_tf.data.masking import MaskingLaw
+from albert_tf.data.preparation.run import prepare
+from albert_tf.data.preparation.settings import PreparationSettings
 from albert_tf.data.record_batches import numpy_batches
 from albert_tf.data.record_files import RecordError
 from albert_tf.data.record_set import RecordSet
@@ -173,6 +176,25 @@ def test_records_that_were_masked_before_are_read_as_they_are(tmp_path, tiny_pro
     assert_same(read, from_numpy(records, "held_out"))
     with pytest.raises(RecordError, match="masked with up to 3 .* at least that, got 2"):
         batches(records, "held_out", **SETTINGS | {"max_predictions": 2})
+
+
+@pytest.mark.parametrize("masking", ["dynamic", "static"])
+def test_what_prepare_writes_is_read_with_the_masks_of_the_law(tmp_path, tiny_proto, masking):
+    vocabulary, text = tmp_path / "v.model", tmp_path / "text.txt"
+    vocabulary.write_bytes(tiny_proto)
+    text.write_text("The cat sat. A list of numbers! Plot the array? It was dull.\n\n" * 40)
+    settings = PreparationSettings(
+        sequence_length=24, max_predictions=5, held_out=0, shards=2, masking=masking
+    )
+    prepare([text], vocabulary, tmp_path / "records", settings, num_workers=1)
+    records = RecordSet.open(tmp_path / "records", vocabulary)
+    records.check()
+    read = from_numpy(records, "train", records.steps_per_epoch(8))
+    lengths = np.concatenate([batch["padding_mask"].sum(1) for batch in read])
+    picked = np.concatenate([batch["mask_weights"].sum(1) for batch in read])
+    law = MaskingLaw(max_predictions=5)
+    assert (picked <= [law.budget(int(length)) for length in lengths]).all()
+    assert picked.min() >= 1 and picked.sum() > 0.12 * lengths.sum()
 
 
 def test_a_single_segment_has_one_segment_id(tmp_path, tiny_proto):
