@@ -212,7 +212,8 @@ def _as_tensors(x):
 
 def _split(fraction, x, y, sample_weight):
     arrays = tuple(map(_as_tensors, (x, y, sample_weight)))
-    total = len(keras.tree.flatten(arrays[0])[0])
+    # Not len(): a ragged tensor has none.
+    total = int(keras.tree.flatten(arrays[0])[0].shape[0])
     cut = total - math.ceil(total * fraction)
     if not 0 < cut < total:
         raise ValueError(
