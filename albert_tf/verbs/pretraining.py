@@ -4,6 +4,7 @@ A verb is one dataclass: its fields are flags and recipe keys.
 """
 
 import dataclasses
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Prepare:
 
     texts: tuple[str, ...] = flag("text files, folders (walked) or patterns; also .gz")
     vocabulary: Path = flag("SentencePiece .model file, as `albert-tf vocab` writes it")
-    out: Path = flag("new directory; unfinished work stands beside it under OUT.partial")
+    out: str = flag("new directory; unfinished work stands beside it under OUT.partial")
     sequence_length: int = flag("longest row in tokens, special ones included", default=128)
     objective: str = flag(
         "sop: segments in order or swapped; nsp: true or random next segment; none: one segment",
@@ -59,6 +60,16 @@ class Prepare:
         default="drop",
     )
     short_prob: float = flag("odds that a row aims at a shorter length", default=0.1)
+    masking: str = flag(
+        "dynamic: masks are drawn in training, anew in each epoch; static: they are written",
+        choices=("dynamic", "static"),
+        default="dynamic",
+    )
+    copies: int = flag("how often the text is cut (and masked) anew", default=1)
+    mask_fraction: float = flag("static: share of the tokens to predict", default=0.15)
+    max_predictions: int = flag("static: most tokens to predict in a row", default=20)
+    max_ngram: int = flag("static: longest masked span in words", default=3)
+    whole_words: bool = flag("static: mask words whole, not single pieces", default=True)
     held_out: float = flag("share of the files (books) or documents kept out", default=0.02)
     shards: int = flag("files of training rows; a multiple of the training workers", default=16)
     format: str = flag(
@@ -77,24 +88,58 @@ class Prepare:
     keep_accents: bool = flag("keep accents", default=False)
     seed: int = flag("of all chance", default=0)
     workers: int | None = flag("processes (default: one a core)", default=None)
+    runner: str | None = flag(
+        "run on Apache Beam instead: paths may be those of its file systems",
+        choices=("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner"),
+        default=None,
+    )
+    beam_options: tuple[str, ...] = flag("options of Beam, as name=value or name", default=())
 
     needs_tensorflow = False
 
-    def start(self):
-        from albert_tf.data.preparation.run import prepare
+    def __post_init__(self):
+        if self.runner is None and self.beam_options:
+            raise ValueError(f"--beam-options need a --runner: got {' '.join(self.beam_options)}.")
+        if self.runner is not None and self.workers is not None:
+            raise ValueError(
+                f"--workers is for a run without Beam: got {self.workers} and {self.runner}. "
+                "Each runner has an option of its own, DirectRunner direct_num_workers."
+            )
+
+    def settings(self):
+        """The settings that decide about the bytes."""
         from albert_tf.data.preparation.settings import PreparationSettings
 
         names = [field.name for field in dataclasses.fields(PreparationSettings)]
-        settings = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        manifest = prepare(
+        return PreparationSettings(**{name: getattr(self, name) for name in names})
+
+    def start(self):
+        manifest = self._prepare_locally() if self.runner is None else self._prepare_with_beam()
+        print(summarize(manifest, self.out))
+
+    def _prepare_locally(self):
+        from albert_tf.data.preparation.run import prepare
+
+        return prepare(
             self.texts,
             self.vocabulary,
             self.out,
-            PreparationSettings(**settings),
+            self.settings(),
             num_workers=self.workers,
             quiet=False,
         )
-        print(summarize(manifest, self.out))
+
+    def _prepare_with_beam(self):
+        if importlib.util.find_spec("apache_beam") is None:
+            raise ModuleNotFoundError(
+                "--runner needs Apache Beam: pip install 'albert-tf[data]'. Without --runner the "
+                "same records are made by processes of this machine."
+            )
+        from albert_tf.data.preparation.beam import prepare_with_beam
+
+        return prepare_with_beam(
+            self.texts, self.vocabulary, self.out, self.settings(), self.runner, self.beam_options
+        )
 
 
 def summarize(manifest: dict, out) -> str:

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -27,45 +28,63 @@ class TextFile(NamedTuple):
         name: its path below the folder that all files of the corpus share.
         format: one of `FORMATS`.
         size: in bytes, as it lies there.
+        modified: when it was written last, in nanoseconds.
     """
 
     path: str
     name: str
     format: str
     size: int
+    modified: int
 
 
-def find_files(texts: Iterable[str | Path], format: str = "auto") -> list[TextFile]:
+def find_files(
+    texts: Iterable[str | Path],
+    format: str = "auto",
+    match: Callable[[str], dict[str, tuple[int, int]]] | None = None,
+) -> list[TextFile]:
     """Finds the files that a command names: files, folders (walked), patterns such as `*.txt`.
 
     Args:
         texts: what to look for, in any order: the files come out sorted by name, each once.
-        format: of all files, or `auto` to go by the suffix; in a folder, `auto` leaves out
-            files whose suffix it does not know, and hidden ones are always left out.
+        format: of all files, or `auto` to go by the suffix. Of what a folder or a pattern
+            gives, `auto` leaves out files whose suffix it does not know; hidden files and what
+            is in hidden folders are left out always.
+        match: finds files on other file systems (`scheme://...`): path -> size and time.
 
     Raises:
         FileNotFoundError: a path is missing, or a folder or pattern gives no file.
-        ValueError: the format of a file cannot be told.
+        ValueError: the format of a file cannot be told, or a remote path without `match`.
     """
-    paths = set()
+    found = {}
     for text in map(str, texts):
-        found = _below(text, format)
-        if not found:
-            known = f" with a suffix of {', '.join(SUFFIXES)} (or .gz behind it)"
+        if not is_remote(text):
+            new = {os.path.abspath(path): None for path in _below(text)}
+        elif match is None:
+            raise ValueError(f"Only Beam reads other file systems: got {text}. Give a --runner.")
+        else:
+            new = match(text)
+        if new.keys() != {text} and new.keys() != {os.path.abspath(text)}:  # a folder or a pattern
+            root = re.split(r"[*?\[]", text if is_remote(text) else os.path.abspath(text))[0]
+            new = {path: new[path] for path in new if _belongs(path[len(root) :], format)}
+        if not new:
+            known = f" Suffixes are {', '.join(SUFFIXES)}, also with .gz; --format takes any."
             raise FileNotFoundError(
-                f"Texts must be files, folders or patterns that give files: {text} gives none"
-                f"{known if format == 'auto' and os.path.isdir(text) else ''}. Check the path"
-                f"{', or say what the files are with --format' if os.path.isdir(text) else ''}."
+                f"Texts must be files, or folders or patterns with files: {text} gives none."
+                f"{known if format == 'auto' else ''}"
             )
-        paths.update(map(os.path.abspath, found))
-    paths = sorted(paths)
-    files = [
-        TextFile(
-            path, name, _format_of(path) if format == "auto" else format, os.path.getsize(path)
-        )
-        for path, name in zip(paths, short_names(paths), strict=True)
-    ]
+        found |= new
+    paths = sorted(found)
+    files = []
+    for path, name in zip(paths, short_names(paths), strict=True):
+        about = found[path] or (os.stat(path).st_size, os.stat(path).st_mtime_ns)
+        files.append(TextFile(path, name, _format_of(path) if format == "auto" else format, *about))
     return sorted(files, key=lambda file: file.name)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is on a file system that only Beam knows."""
+    return "://" in path
 
 
 def short_names(paths: list[str]) -> list[str]:
@@ -103,22 +122,18 @@ def _pieces(file, size):
         yield Piece(file.path, file.name, file.format, begin, end), min(size, file.size - begin)
 
 
-def _below(text, format):
+def _below(text):
     if os.path.isdir(text):
-        return {
-            os.path.join(folder, name)
-            for folder, folders, names in os.walk(text)
-            if not _hide(folders)
-            for name in names
-            if not name.startswith(".") and (format != "auto" or _suffix(name) in SUFFIXES)
-        }
+        return [os.path.join(folder, name) for folder, _, names in os.walk(text) for name in names]
     if os.path.exists(text):
-        return {text}
-    return {path for path in glob.glob(text, recursive=True) if os.path.isfile(path)}
+        return [text]
+    return [path for path in glob.glob(text, recursive=True) if os.path.isfile(path)]
 
 
-def _hide(folders):
-    folders[:] = [folder for folder in folders if not folder.startswith(".")]
+def _belongs(path, format):
+    """Whether a path below the folder that was named is text, and not hidden."""
+    is_hidden = any(part.startswith(".") for part in PurePosixPath(path).parts)
+    return not is_hidden and (format != "auto" or _suffix(path) in SUFFIXES)
 
 
 def _suffix(path):

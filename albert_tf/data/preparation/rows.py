@@ -168,8 +168,8 @@ def _indices(begins, lengths):
 
 def _split(values, lengths):
     """Cuts an array into lists of these lengths."""
-    values, ends = values.tolist(), np.cumsum(lengths).tolist()
-    return [values[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+    values, bounds = values.tolist(), [0, *np.cumsum(lengths).tolist()]
+    return [values[begin:end] for begin, end in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
 def split_of(group: str, settings: PreparationSettings) -> str:

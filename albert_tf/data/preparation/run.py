@@ -5,30 +5,22 @@ put together out of all spills. Everything is staged in `OUT.partial`, and takes
 when all is done. The same command goes on where a killed one stopped.
 """
 
-import dataclasses
 import errno
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from albert_tf.data.masking_vocabulary import MaskingVocabulary
-from albert_tf.data.preparation.corpus import TextFile, deal_tasks, find_files
+from albert_tf.data.preparation.corpus import deal_tasks, find_files
+from albert_tf.data.preparation.manifest import build_manifest
+from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of, read_vocabulary
 from albert_tf.data.preparation.progress import PreparationProgress
-from albert_tf.data.preparation.rows import held_out_chance
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
-from albert_tf.data.preparation.shards import (
-    VOCABULARY,
-    build_manifest,
-    shard_name,
-    write_manifest,
-)
+from albert_tf.data.preparation.shards import shard_name
 from albert_tf.data.preparation.spills import read_counts
 from albert_tf.data.preparation.staged import StagedPreparation
 from albert_tf.data.preparation.workers import Workers, assemble_shard, spill_task
-from albert_tf.staging import new_file, refuse_existing
-from albert_tf.text.sentencepiece_model import SentencePieceModel
+from albert_tf.staging import refuse_existing
 
 
 def prepare(
@@ -60,11 +52,10 @@ def prepare(
     """
     settings, out = settings or PreparationSettings(), Path(out)
     refuse_existing(out)
-    proto = SentencePieceModel(vocabulary).proto
-    vocabulary_size = len(MaskingVocabulary.from_sentencepiece(proto).word_starts)
+    proto, vocabulary_size = read_vocabulary(vocabulary)
     files = find_files(texts, settings.format)
     check_held_out(files, settings)
-    staged = StagedPreparation(out)
+    tasks, staged = deal_tasks(files), StagedPreparation(out)
     num_workers = num_workers or len(os.sched_getaffinity(0))
     try:
         with (
@@ -72,14 +63,11 @@ def prepare(
             PreparationProgress(quiet) as progress,
             Workers(num_workers, settings, proto) as workers,
         ):
-            counts = _spill(deal_tasks(files), staged, settings, workers, progress)
-            _check_shards(counts, settings, staged)
-            entries = _assemble(len(deal_tasks(files)), staged, settings, workers, progress)
+            counts = _spill(tasks, staged, settings, workers, progress)
+            check_shards(counts, settings, staged.discard)
+            entries = _assemble(len(tasks), staged, settings, workers, progress)
             manifest = build_manifest(settings, proto, vocabulary_size, counts, entries)
-            with new_file(staged.records / VOCABULARY, overwrite=True) as copy:
-                copy.write_bytes(proto)
-            write_manifest(staged.records, manifest)
-            staged.finish()
+            staged.finish(manifest, proto)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -90,32 +78,6 @@ def prepare(
             "twice the space of its records.",
         ) from error
     return manifest
-
-
-def plan_of(files: list[TextFile], proto: bytes, settings: PreparationSettings) -> dict:
-    """All that the bytes depend on, as JSON values; of the texts, names, sizes and times."""
-    text = "\n".join(f"{f.name} {f.size} {os.stat(f.path).st_mtime_ns}" for f in files)
-    return {
-        **{name: value for name, value in dataclasses.asdict(settings).items()},
-        "texts": f"{len(files)} files with digest {hashlib.sha256(text.encode()).hexdigest()[:16]}",
-        "vocabulary": hashlib.sha256(proto).hexdigest(),
-    }
-
-
-def check_held_out(files: list[TextFile], settings: PreparationSettings):
-    """Refuses a share of books that holds out none of them, or all, before any work is done."""
-    chances = [held_out_chance(f.name, settings) for f in files]
-    if not settings.held_out or any(f.format in ("blank-line", "jsonl") for f in files):
-        return
-    num_held = sum(chance < settings.held_out for chance in chances)
-    if num_held in (0, len(files)):
-        needed = f"more than {min(chances):.4f}" if not num_held else f"{max(chances):.4f} or less"
-        hint = f"a held_out of {needed} splits these, and" if len(files) > 1 else "With one file,"
-        raise ValueError(
-            f"held_out must leave files on both sides: got {settings.held_out}, which holds out "
-            f"{num_held} of {len(files)} files. For seed {settings.seed} {hint} 0 keeps all for "
-            "training."
-        )
 
 
 def _spill(tasks, staged, settings, workers, progress):
@@ -131,22 +93,6 @@ def _spill(tasks, staged, settings, workers, progress):
         counts.update(counts_of_task)
         progress.step(1, counts)
     return total + counts
-
-
-def _check_shards(counts, settings, staged):
-    """Refuses shards without rows: they come of too little text, so nothing much is lost."""
-    for split in SPLITS:
-        num_shards = settings.num_shards(split)
-        rows = [counts[f"rows/{split}/{shard}"] for shard in range(num_shards)]
-        if num_shards and not all(rows):
-            staged.discard()
-            what = "held_out" if split == SPLITS[1] and not any(rows) else "shards"
-            fewer = f"Use {max(1, sum(rows) // 50)} or fewer." if sum(rows) else ""
-            raise ValueError(
-                f"Every shard needs rows: the text gives the split {split} {sum(rows)} rows in "
-                f"all, too few for {num_shards} files by chance. {fewer or 'Give more text'}"
-                f"{', or another held_out.' if what == 'held_out' else ''}"
-            )
 
 
 def _assemble(num_tasks, staged, settings, workers, progress):

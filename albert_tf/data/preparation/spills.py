@@ -1,8 +1,8 @@
 """What a finished task leaves until the shards are written: its rows, sorted by shard.
 
-A spill holds groups of rows; a group holds one block for each shard: the number of rows, their
-keys, their lengths in tokens and in bytes, and the records. A table at the end says where the
-blocks are, so that writing a shard reads only what belongs to it. Most spills have one group.
+A spill holds groups of rows; a group holds a block for each shard (`blocks.py`). A table at the
+end says where the blocks are, so that writing a shard reads only what belongs to it. Most spills
+have one group.
 """
 
 import json
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from albert_tf.data.preparation.rows import Rows, key_range, shards_of
+from albert_tf.data.preparation.blocks import blocks_of, count_rows, sorted_portions, sorted_rows
+from albert_tf.data.preparation.rows import Rows
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
 from albert_tf.staging import new_file
 
-LARGEST_GROUP, LARGEST_PORTION = 1 << 27, 1 << 27  # bytes of records in memory, about
-_NUMBER = struct.Struct("<Q")
+LARGEST_GROUP = 1 << 27  # bytes of records in memory, about
 _TAIL = struct.Struct("<QQQ")  # bytes of the counts, groups, shards of all splits
+_PLACE = struct.Struct("<QQ")
 
 
 def write_spill(path: Path, batches, settings: PreparationSettings) -> Counter:
@@ -59,48 +60,25 @@ def read_counts(path: Path) -> Counter:
 
 
 def read_sorted(
-    paths: list[Path],
-    split: str,
-    shard: int,
-    settings: PreparationSettings,
-    largest: int = LARGEST_PORTION,
+    paths: list[Path], split: str, shard: int, settings: PreparationSettings
 ) -> Iterator[Rows]:
-    """Reads all rows of one shard in the order of their keys, in portions that fit in memory.
-
-    Keys are spread evenly, so a shard of n times `largest` bytes is read n times, each time for
-    one part of its range of keys.
-
-    Args:
-        paths: all spills.
-        split, shard: which shard.
-        settings: say how many shards there are.
-        largest: bytes to hold at once, about.
-    """
-    number = _number_of(split, shard, settings)
-    blocks = [block for path in paths for block in _find_blocks(path, number)]
-    total = sum(size for _, _, size in blocks)
-    keys = key_range(shard, settings.num_shards(split))
-    width = -(-(keys.stop - keys.start) // max(1, -(-total // largest)))
-    for low in range(keys.start, keys.stop, width):
-        parts = [_within(rows, low, low + width) for rows in map(_read_block, blocks)]
-        yield sorted_rows([part for part in parts if part.records])
+    """Reads all rows of one shard out of all spills, see `sorted_portions`."""
+    number = shard + (settings.num_shards(SPLITS[0]) if split == SPLITS[1] else 0)
+    places = [place for path in paths for place in _find_blocks(path, number)]
+    total = sum(size for _, _, size in places)
+    return sorted_portions(_Blocks(places), total, shard, settings.num_shards(split))
 
 
-def sorted_rows(parts: list[Rows]) -> Rows:
-    """Joins rows and sorts them by key."""
-    if not parts:
-        return Rows(np.zeros(0, np.uint64), [], np.zeros(0, np.int64))
-    keys = np.concatenate([part.keys for part in parts])
-    records = [record for part in parts for record in part.records]
-    order = np.argsort(keys, kind="stable")
-    if (np.diff(keys[order]) == 0).any():  # rare but possible: then the records decide
-        order = np.array(sorted(range(len(keys)), key=lambda i: (keys[i], records[i])))
-    num_tokens = np.concatenate([part.num_tokens for part in parts])
-    return Rows(keys[order], [records[i] for i in order.tolist()], num_tokens[order])
+class _Blocks:
+    """Reads blocks from their places, as often as asked."""
 
+    def __init__(self, places):
+        self._places = places
 
-def _number_of(split, shard, settings):
-    return shard + (settings.num_shards(SPLITS[0]) if split == SPLITS[1] else 0)
+    def __iter__(self):
+        for path, begin, size in self._places:
+            with path.open("rb", buffering=0) as file:
+                yield os.pread(file.fileno(), size, begin)
 
 
 def _write_group(file, waiting, settings, counts):
@@ -109,30 +87,19 @@ def _write_group(file, waiting, settings, counts):
     for split in SPLITS:
         num_shards = settings.num_shards(split)
         rows = sorted_rows([rows_of[split] for rows_of in waiting if split in rows_of])
-        ends = np.searchsorted(
-            shards_of(rows.keys, max(num_shards, 1)), np.arange(num_shards), "right"
-        )
-        for shard, (begin, end) in enumerate(zip([0, *ends.tolist()], ends.tolist(), strict=False)):
-            if begin < end:
-                counts[f"rows/{split}/{shard}"] += end - begin
-                for part in _block(rows, slice(begin, end)):
-                    file.write(part)
+        blocks = dict(blocks_of(rows, num_shards)) if rows.records else {}
+        for shard in range(num_shards):
+            if shard in blocks:
+                counts[f"rows/{split}/{shard}"] += count_rows(blocks[shard])
+                file.write(blocks[shard])
             bounds.append(file.tell())
     return bounds
-
-
-def _block(rows, members):
-    records = rows.records[members]
-    sizes = [len(record) for record in records]
-    for numbers in ([len(records)], rows.keys[members], rows.num_tokens[members], sizes):
-        yield np.asarray(numbers).astype("<u8").tobytes()
-    yield b"".join(records)
 
 
 def _read_tail(file):
     end = os.fstat(file).st_size - _TAIL.size
     size, num_groups, num_shards = _TAIL.unpack(os.pread(file, _TAIL.size, end))
-    table = end - num_groups * (num_shards + 1) * _NUMBER.size
+    table = end - num_groups * (num_shards + 1) * 8
     return size, table - size, table, (num_groups, num_shards)
 
 
@@ -140,28 +107,7 @@ def _find_blocks(path, number):
     with path.open("rb") as file:
         _, _, table, (num_groups, num_shards) = _read_tail(file.fileno())
         for group in range(num_groups):
-            place = table + (group * (num_shards + 1) + number) * _NUMBER.size
-            begin, end = struct.unpack("<QQ", os.pread(file.fileno(), 2 * _NUMBER.size, place))
+            place = table + (group * (num_shards + 1) + number) * 8
+            begin, end = _PLACE.unpack(os.pread(file.fileno(), _PLACE.size, place))
             if begin < end:
                 yield path, begin, end - begin
-
-
-def _read_block(place):
-    path, begin, size = place
-    with path.open("rb", buffering=0) as file:
-        block = os.pread(file.fileno(), size, begin)
-    (count,) = _NUMBER.unpack_from(block)
-    keys, num_tokens, sizes = np.frombuffer(block, "<u8", 3 * count, _NUMBER.size).reshape(3, count)
-    bounds = (np.cumsum([0, *sizes.tolist()]) + _NUMBER.size * (1 + 3 * count)).tolist()
-    records = [block[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
-    return Rows(keys, records, num_tokens.astype(np.int64))
-
-
-def _within(rows, low, high):
-    inside = (rows.keys >= low) & (rows.keys <= high - 1)
-    if inside.all():
-        return rows
-    members = np.flatnonzero(inside)
-    return Rows(
-        rows.keys[members], [rows.records[i] for i in members.tolist()], rows.num_tokens[members]
-    )

@@ -1,0 +1,84 @@
+"""What a preparation is made of, and whether it can be done, checked before the work and after."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
+from albert_tf.data.preparation.corpus import TextFile
+from albert_tf.data.preparation.rows import held_out_chance
+from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
+from albert_tf.text.sentencepiece_model import SentencePieceModel
+
+
+def read_vocabulary(path: str | Path) -> tuple[bytes, int]:
+    """Reads a SentencePiece file: its bytes, and the number of its pieces.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no SentencePiece model, or lacks a special piece.
+    """
+    model = SentencePieceModel(path)
+    MaskingVocabulary.from_sentencepiece(model.proto)  # looks for the special pieces
+    return model.proto, len(model.pieces)
+
+
+def plan_of(files: list[TextFile], proto: bytes, settings: PreparationSettings) -> dict:
+    """All that the bytes depend on, as JSON values; of the texts, names, sizes and times."""
+    text = "\n".join(f"{file.name} {file.size} {file.modified}" for file in files)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return {
+        **settings.as_dict(),
+        "texts": f"{len(files)} files, digest {digest[:16]}",
+        "vocabulary": hashlib.sha256(proto).hexdigest(),
+    }
+
+
+def check_held_out(files: list[TextFile], settings: PreparationSettings):
+    """Refuses a share of books that holds out none of them, or all, before any work is done.
+
+    Raises:
+        ValueError: names the shares that would do.
+    """
+    if not settings.held_out or any(file.format in ("blank-line", "jsonl") for file in files):
+        return
+    chances = [held_out_chance(file.name, settings) for file in files]
+    num_held = sum(chance < settings.held_out for chance in chances)
+    if 0 < num_held < len(files):
+        return
+    bound = f"above {min(chances):.4f}" if num_held == 0 else f"of at most {max(chances):.4f}"
+    hint = f"a share {bound} splits them, and" if len(files) > 1 else "one file cannot be split;"
+    raise ValueError(
+        f"held_out must leave files on both sides: got {settings.held_out}, which holds out "
+        f"{num_held} of {len(files)} files. With seed {settings.seed} {hint} 0 holds out none."
+    )
+
+
+def check_shards(counts: Counter, settings: PreparationSettings, discard: Callable[[], None]):
+    """Refuses shards without rows. They come of too little text, so that little work is lost.
+
+    Args:
+        counts: with `rows/<split>/<shard>`.
+        settings: say how many shards there are.
+        discard: called before the error, to remove what was staged.
+
+    Raises:
+        ValueError: says what to change.
+    """
+    for split in SPLITS:
+        num_shards = settings.num_shards(split)
+        rows = [counts[f"rows/{split}/{shard}"] for shard in range(num_shards)]
+        if all(rows):
+            continue
+        discard()
+        advice = (
+            f"Use --shards {max(1, sum(rows) // 50)} or fewer"
+            if any(rows) and num_shards > 1
+            else "Give more text"
+        )
+        other = ", or another --held-out" if settings.held_out else ""
+        raise ValueError(
+            f"Every shard needs rows: the text gives {sum(rows)} rows of the split {split}, dealt "
+            f"by chance to {num_shards} files, and {rows.count(0)} stayed empty. {advice}{other}."
+        )
