@@ -32,7 +32,9 @@ class SentencePieceOps:
         # alignment model is an op with its file as attribute, no resource that an exporter
         # would have to track.
         self.encode_with_spans = tf.function(
-            self._encode_with_spans, input_signature=[tf.TensorSpec([None], tf.string)]
+            self._encode_with_spans,
+            input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,  # nothing to convert, and looking for it takes three times as long
         )
 
     def encode(self, text):
