@@ -15,6 +15,7 @@ _HOMES = {
     "AlbertMultipleChoice": "albert_tf.tasks.multiple_choice",
     "AlbertPretrainer": "albert_tf.models.pretrainer",
     "AlbertQuestionAnswering": "albert_tf.tasks.question_answering",
+    "AlbertQuestionAnsweringPreprocessor": "albert_tf.tasks.question_answering_preprocessor",
     "AlbertTextClassifier": "albert_tf.tasks.text_classifier",
     "AlbertTextClassifierPreprocessor": "albert_tf.tasks.text_classifier_preprocessor",
     "AlbertTokenClassifier": "albert_tf.tasks.token_classifier",

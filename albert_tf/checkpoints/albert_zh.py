@@ -5,7 +5,7 @@ bias, `word_embeddings_2`, stands between the words and the sum. The one layer i
 """
 
 from albert_tf.checkpoints.table import Row, Table
-from albert_tf.checkpoints.tf1 import HEADS, OTHER_HEADS, dense, norm
+from albert_tf.checkpoints.tf1 import HEADS, dense, norm
 from albert_tf.checkpoints.weights import CheckpointError
 
 _LAYER = "bert/encoder/layer_shared"
@@ -31,7 +31,6 @@ TABLE = Table(
     ),
     pooler=dense("pooler/dense", "bert/pooler/dense"),
     heads=HEADS,
-    other_heads=OTHER_HEADS,
 )
 
 

@@ -53,16 +53,6 @@ class PublishedCheckpoint:
         """Names of the head layers that have weights here."""
         return self.table.heads_in(self.stored)
 
-    @property
-    def other_heads(self):
-        """Heads in the file that have no class here, in words."""
-        found = {
-            words
-            for start, words in self.table.other_heads.items()
-            if any(name.startswith(start) for name in self.stored)
-        }
-        return sorted(found)
-
     def num_outputs(self, head):
         """How many outputs the head layer `head` has in the file, or None where it has no bias."""
         bias = self.table.heads[head][-1].published
@@ -89,11 +79,10 @@ class PublishedCheckpoint:
         if ignore_other_heads:
             wanted = {row.published for row in rows}
             known = self.table.names_of_heads() | set(self.table.tied)
-            others = tuple(self.table.other_heads)
             stored = {
                 name: weight
                 for name, weight in stored.items()
-                if name in wanted or not (name in known or name.startswith(others))
+                if name in wanted or name not in known
             }
         fresh = tuple(f"{head}/" for head in fresh_heads)
         weights = [weight for weight in model.weights if not weight.path.startswith(fresh)]

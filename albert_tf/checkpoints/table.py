@@ -26,7 +26,6 @@ class Table:
         pooler: rows of the pooler.
         heads: name of our head layer -> its rows. Heads that are published under one name
             (classes and choices) stand here more than once.
-        other_heads: beginning of published names -> a head that has no class here.
         tied: published copy -> the weight that it repeats.
         always_projects: whether the product E x H is there even where E = H.
     """
@@ -37,7 +36,6 @@ class Table:
     layer: tuple
     pooler: tuple
     heads: dict = field(default_factory=dict)
-    other_heads: dict = field(default_factory=dict)
     tied: dict = field(default_factory=dict)
     always_projects: bool = False
 

@@ -38,11 +38,14 @@ HEADS = {
     "classifier": output_layer("classifier/dense", ""),
     "choice_head": output_layer("choice_head/dense", ""),
     "span_head": output_layer("span_head/dense", "cls/squad/"),
-}
-OTHER_HEADS = {
-    "start_logits/": "the conditional span head of SQuAD 2.0",
-    "end_logits/": "the conditional span head of SQuAD 2.0",
-    "answer_class/": "the conditional span head of SQuAD 2.0",
+    "conditional_span_head": (
+        *dense("conditional_span_head/start", "start_logits/dense"),
+        *dense("conditional_span_head/end_hidden", "end_logits/dense_0"),
+        *norm("conditional_span_head/end_norm", "end_logits/LayerNorm"),
+        *dense("conditional_span_head/end", "end_logits/dense_1"),
+        *dense("conditional_span_head/answer_hidden", "answer_class/dense_0"),
+        Row("conditional_span_head/answer/kernel", "answer_class/dense_1/kernel"),
+    ),
 }
 
 _LAYER = "bert/encoder/transformer/group_{g}/inner_group_{i}"
@@ -68,7 +71,6 @@ TABLE = Table(
     ),
     pooler=dense("pooler/dense", "bert/pooler/dense"),
     heads=HEADS,
-    other_heads=OTHER_HEADS,
 )
 
 # Slots of the optimizers and counters, which are no weights.

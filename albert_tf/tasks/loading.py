@@ -28,6 +28,7 @@ _TASK_OF_HEADS = {
     frozenset({"masked_lm_head", "sentence_order_head"}): "pretrainer",
     frozenset({"masked_lm_head"}): "masked_lm",
     frozenset({"span_head"}): "question_answering",
+    frozenset({"conditional_span_head"}): "question_answering",
 }
 # Classes and choices are published under one name.
 _SHARED_NAME = {"classifier", "choice_head"}
@@ -49,8 +50,9 @@ def load_checkpoint(path, task=None, *, config=None, dtype=None, **overrides):
             dispute: `num_attention_heads=32` for xlarge, `hidden_act="gelu_exact"`.
 
     Returns:
-        The model. Text classifiers get their preprocessor where the vocabulary stands beside the
-        weights (`spiece.model`, `30k-clean.model`, another `*.model`, or one in `assets/`).
+        The model. A task that reads raw text gets its preprocessor where the vocabulary stands
+        beside the weights (`spiece.model`, `30k-clean.model`, another `*.model`, or one in
+        `assets/`).
 
     Raises:
         FileNotFoundError: there is no checkpoint, or no configuration beside it.
@@ -135,15 +137,13 @@ def task_word(model):
 
 def _choose(checkpoint):
     heads = checkpoint.heads
-    if not checkpoint.other_heads:
-        if heads == _SHARED_NAME:
-            return _choose_classifier(checkpoint)
-        if frozenset(heads) in _TASK_OF_HEADS:
-            return _TASK_OF_HEADS[frozenset(heads)]
-    found = [*sorted(heads), *checkpoint.other_heads]
+    if heads == _SHARED_NAME:
+        return _choose_classifier(checkpoint)
+    if frozenset(heads) in _TASK_OF_HEADS:
+        return _TASK_OF_HEADS[frozenset(heads)]
     raise CheckpointError(
-        f"{checkpoint.source} has heads that no single class has: {', '.join(found)}. Say which "
-        f"to load: task= one of {', '.join(TASKS)}; 'backbone' leaves all heads out."
+        f"{checkpoint.source} has heads that no single class has: {', '.join(sorted(heads))}. Say "
+        f"which to load: task= one of {', '.join(TASKS)}; 'backbone' leaves all heads out."
     )
 
 
@@ -191,6 +191,8 @@ def _head_arguments(cls, checkpoint, new_head):
         found["num_classes"] = num_classes
         found["class_names"] = hugging_face.class_names_from(values, num_classes)
         found["multi_label"] = values.get("problem_type") == "multi_label_classification"
+    if "head" in accepted and "conditional_span_head" in checkpoint.heads:
+        found["head"] = "conditional"
     if "classifier_dropout_prob" in values and _has_dropout(accepted):
         rate = values["classifier_dropout_prob"]
         # As transformers does for labels of tokens.
@@ -199,7 +201,7 @@ def _head_arguments(cls, checkpoint, new_head):
 
 
 def _has_dropout(accepted):
-    return "dropout" in accepted and accepted["dropout"].default > 0
+    return "dropout" in accepted and bool(accepted["dropout"].default)
 
 
 def _preprocessor(cls, checkpoint):

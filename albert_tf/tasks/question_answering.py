@@ -1,52 +1,299 @@
-"""Where in the text the answer starts and ends (SQuAD 1.1)."""
+"""Where in a text the answer to a question stands, and whether it is there (SQuAD 1.1 and 2.0)."""
 
 import keras
 import keras_hub
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
+from albert_tf.data.squad import Answer, check_answer
 from albert_tf.layers.heads import ProjectionHead
-from albert_tf.tasks.base import AlbertTask
+from albert_tf.layers.span_head import ConditionalSpanHead
+from albert_tf.tasks.answer_spans import (
+    Spans,
+    best_answers,
+    choose,
+    independent_spans,
+    over_windows,
+)
+from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.question_answering_preprocessor import (
+    AlbertQuestionAnsweringPreprocessor,
+    answer_text_and_start,
+    question_and_context,
+)
+from albert_tf.text.nested import as_text
+
+HEADS = ("independent", "conditional")
 
 
 @keras.saving.register_keras_serializable("albert_tf")
 class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
-    """Two logits a token, start and end, independent (original: `create_v1_model`).
+    """Start and end of the answer in the context, over as many windows as the context takes.
+
+    | `head` | original | outputs of a call |
+    | --- | --- | --- |
+    | `independent` | `create_v1_model`, transformers | `start_logits`, `end_logits` |
+    | `conditional` | `create_v2_model` | those of `ConditionalSpanHead` in prediction |
+
+    With a preprocessor, `fit`, `evaluate` and `predict` take a dictionary of `question` and
+    `context`, and the first two of `answer_text` and `answer_start` (the Unicode character of the
+    context that the answer starts at; "" and -1 for no answer). A window that does not hold the
+    answer is trained on as one without. The loss is half the cross-entropy of the start and half
+    that of the end; for the conditional head and half that of answerability.
+
+    `predict` then gives arrays `(num_questions,)`: `answer` (str, "" for none), `start` and `end`
+    (the answer is `context[start:end]`), `score`, `null_odds`; `predict_n_best` gives more answers
+    to each. Without a preprocessor all take arrays, `predict` gives the outputs of a call, and `y`
+    is a dictionary of `start_logits` and `end_logits`, int `(batch,)` positions; for the
+    conditional head also of `impossible_logits`, 0 or 1, and `x` has `start_positions`.
 
     Args:
         backbone: `AlbertBackbone`, with or without a pooler.
-        dropout: on the sequence output, in [0, 1); the original has none.
-
-    Returns: a dictionary of `start_logits` and `end_logits`, float32 `(batch, seq_len)`.
-
-    `fit` takes `y`, a dictionary of the same names, int `(batch,)` positions.
+        preprocessor: `AlbertQuestionAnsweringPreprocessor`, or None to take arrays.
+        head: `independent` or `conditional`.
+        dropout: in [0, 1); for `independent` on the sequence output, None for 0; for
+            `conditional` before the answerability logit, None for 0.1; both as the original.
+        num_starts, num_ends: beams of the conditional head.
+        num_answers: different texts that are weighed against each other.
+        max_answer_length: longest answer, in pieces.
+        null_threshold: a question of which the `null_odds` are larger has no answer; None gives
+            every question an answer. May be set on the model, after a look at a dev set.
     """
 
+    preprocessor_cls = AlbertQuestionAnsweringPreprocessor
     reads_pooler = False
+    _answer_batch = None
 
-    def __init__(self, backbone, preprocessor=None, dropout=0.0, **kwargs):
-        head = ProjectionHead(
-            backbone.albert_config,
-            2,
-            dropout=dropout,
-            dtype=backbone.dtype_policy,
-            name="span_head",
-        )
+    def __init__(
+        self,
+        backbone,
+        preprocessor=None,
+        head="independent",
+        dropout=None,
+        num_starts=5,
+        num_ends=5,
+        num_answers=20,
+        max_answer_length=30,
+        null_threshold=None,
+        **kwargs,
+    ):
+        if head not in HEADS:
+            raise ValueError(f"head must be one of {', '.join(HEADS)}: got {head!r}.")
+        config, dtype = backbone.albert_config, backbone.dtype_policy
         self.backbone = backbone
         self.preprocessor = preprocessor
-        self.head = head
+        self.check_preprocessor(preprocessor)
+        self.is_conditional = head == "conditional"
         self.dropout = dropout
-        spans = head(backbone(backbone.input)["sequence_output"])
-        outputs = {"start_logits": spans[..., 0], "end_logits": spans[..., 1]}
-        super().__init__(inputs=backbone.input, outputs=outputs, **kwargs)
+        self.num_starts, self.num_ends = num_starts, num_ends
+        self.num_answers, self.max_answer_length = num_answers, max_answer_length
+        self.null_threshold = null_threshold
+        inputs = backbone.input
+        hidden = backbone(inputs)["sequence_output"]
+        if self.is_conditional:
+            rate = 0.1 if dropout is None else dropout
+            self.head = ConditionalSpanHead(
+                config, num_starts, num_ends, rate, dtype=dtype, name="conditional_span_head"
+            )
+            outputs = self.head(hidden, inputs["segment_ids"], inputs["padding_mask"])
+        else:
+            self.head = ProjectionHead(
+                config, 2, dropout=dropout or 0.0, dtype=dtype, name="span_head"
+            )
+            spans = self.head(hidden)
+            outputs = {"start_logits": spans[..., 0], "end_logits": spans[..., 1]}
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+
+    def call(self, inputs, training=None, **kwargs):
+        if not (self.is_conditional and isinstance(inputs, dict) and "start_positions" in inputs):
+            return super().call(inputs, training=training, **kwargs)
+        hidden = self.backbone(inputs, training=training)["sequence_output"]
+        return self.head(
+            hidden,
+            inputs["segment_ids"],
+            inputs["padding_mask"],
+            start_positions=inputs["start_positions"],
+            training=training,
+        )
 
     def default_loss(self):
-        return {name: _position_loss for name in ("start_logits", "end_logits")}
+        losses = {name: _position_loss for name in ("start_logits", "end_logits")}
+        return losses | {"impossible_logits": _impossible_loss} if self.is_conditional else losses
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        self._answer_batch = None  # as Keras forgets what it has traced
+
+    def fit(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
+        """Trains; see the class, and `AlbertTask.fit`.
+
+        Raises:
+            ValueError: an answer does not stand at its first character. (In a dataset that is
+                found on the way, as an `InvalidArgumentError`.)
+        """
+        if self.preprocessor is not None and y is not None:
+            _check_answers(x, y)
+        return super().fit(x, y, batch_size, sample_weight, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y = self._targets(y, y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, self._targets(y, y_pred), y_pred, sample_weight)
+
+    def _targets(self, y, y_pred):
+        """The targets that the head has: raw answers tell of answerability in any case."""
+        if not isinstance(y, dict) or not set(y_pred) <= set(y):
+            if self.is_conditional and "start_logits" not in y_pred:
+                raise ValueError(
+                    "The conditional head is trained on the true starts: x must have "
+                    "start_positions, int (batch,), beside the ids."
+                )
+            return y
+        return {name: y[name] for name in y_pred}
+
+    def predict(self, x=None, batch_size=None, verbose="auto", steps=None, **kwargs):
+        """Answers to raw questions, or the outputs of a call for arrays; see the class."""
+        if self.preprocessor is None:
+            return super().predict(x, batch_size, verbose=verbose, steps=steps, **kwargs)
+        best = self.predict_n_best(x, batch_size, verbose, steps)
+        return _as_arrays(choose(best, best["null_odds"], self.null_threshold))
+
+    def predict_n_best(self, x, batch_size=None, verbose="auto", steps=None):
+        """The best different answers to raw questions, whatever `null_threshold` is.
+
+        Args:
+            x: a dictionary of `question` and `context`, a tuple of the two, or a dataset of
+                batches of such.
+            batch_size: questions a batch; those with contexts of similar length come together.
+            verbose: 0 for no progress bar.
+            steps: how many batches of a dataset to take; None for all.
+
+        Returns:
+            Dictionary of arrays `(num_questions, num_answers)`, as `best_answers` gives them, and
+            `null_odds` float32 `(num_questions,)`, larger where no answer is likelier.
+        """
+        if self.preprocessor is None:
+            raise ValueError("Raw questions need a preprocessor: this model has none.")
+        batches, order = _batches_of(x, batch_size or BATCH_SIZE, steps)
+        progress = keras.utils.Progbar(len(batches), verbose=0 if verbose == 0 else 1)
+        if self._answer_batch is None:
+            self._answer_batch = _untracked(self._n_best)
+        parts = []
+        for question, context in batches:
+            parts.append(self._answer_batch(question, context))
+            progress.add(1)
+        merged = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if order is not None:
+            back = np.argsort(order)
+            merged = {name: values[back] for name, values in merged.items()}
+        return _as_arrays(merged)
+
+    def read_answers(self, outputs, windows, contexts):
+        """From the outputs of a call to the best answers, in the graph.
+
+        Args:
+            outputs: what a call gives for `windows`.
+            windows: what the preprocessor gives without `y`.
+            contexts: string `(num_questions,)`.
+
+        Returns:
+            As `predict_n_best`, tensors.
+        """
+        if self.is_conditional:
+            names = ("start_index", "start_log_probs", "end_index", "end_log_probs")
+            spans = Spans(*(outputs[name] for name in names))
+        else:
+            logits = outputs["start_logits"], outputs["end_logits"]
+            spans = independent_spans(*logits, windows, self.num_answers)
+        best = best_answers(
+            spans,
+            windows,
+            contexts,
+            num_answers=self.num_answers,
+            max_answer_length=self.max_answer_length,
+        )
+        num_questions = tf.shape(contexts)[0]
+        if self.is_conditional:
+            null_odds = over_windows(outputs["impossible_logits"], windows, num_questions)
+        else:
+            # [CLS] is the place of "no answer", as in BERT and transformers.
+            null_score = outputs["start_logits"][:, 0] + outputs["end_logits"][:, 0]
+            null_odds = over_windows(null_score, windows, num_questions)
+            null_odds -= best["start_score"][:, 0] + best["end_score"][:, 0]
+        return best | {"null_odds": null_odds}
+
+    def _n_best(self, question, context):
+        windows = self.preprocessor((question, context))
+        outputs = self({name: windows[name] for name in self.input}, training=False)
+        return self.read_answers(outputs, windows, context)
 
     def get_config(self):
-        return super().get_config() | {"dropout": self.dropout}
+        return super().get_config() | {
+            "head": HEADS[self.is_conditional],
+            "dropout": self.dropout,
+            "num_starts": self.num_starts,
+            "num_ends": self.num_ends,
+            "num_answers": self.num_answers,
+            "max_answer_length": self.max_answer_length,
+            "null_threshold": self.null_threshold,
+        }
 
 
 @keras.saving.register_keras_serializable("albert_tf")
 def _position_loss(positions, logits):
     # Half each: the original trains on the mean of the two.
     return 0.5 * ops.sparse_categorical_crossentropy(positions, logits, from_logits=True)
+
+
+@keras.saving.register_keras_serializable("albert_tf")
+def _impossible_loss(is_impossible, logits):
+    is_impossible = ops.cast(is_impossible, logits.dtype)
+    return 0.5 * ops.binary_crossentropy(is_impossible, logits, from_logits=True)
+
+
+def _check_answers(x, y):
+    contexts = _texts(question_and_context(x)[1])
+    texts, starts = answer_text_and_start(y)
+    rows = zip(contexts, _texts(texts), np.asarray(starts).tolist(), strict=True)
+    for number, (context, text, start) in enumerate(rows):
+        if text:
+            check_answer(context, Answer(text, start), f"question {number}")
+
+
+def _texts(column):
+    return [text.decode(errors="replace") for text in as_text(column).numpy()]
+
+
+def _batches_of(x, batch_size, steps):
+    """Batches of (question, context), and the order of the questions in them; None as given."""
+    if isinstance(x, tf.data.Dataset):
+        x = x if steps is None else x.take(steps)
+        return [question_and_context(keras.utils.unpack_x_y_sample_weight(b)[0]) for b in x], None
+    question, context = map(as_text, question_and_context(x))
+    if question.shape.rank != 1 or question.shape != context.shape:
+        raise ValueError(
+            "Questions and contexts come as two lists of one length: got shapes "
+            f"{tuple(question.shape)} and {tuple(context.shape)}. Put a single one in a list."
+        )
+    order = np.argsort(tf.strings.length(context).numpy(), kind="stable")
+    cuts = np.split(order, range(batch_size, len(order), batch_size))
+    return [(tf.gather(question, cut), tf.gather(context, cut)) for cut in cuts], order
+
+
+def _untracked(function):
+    """A graph of two string columns that TensorFlow does not save along with the model."""
+    column = tf.TensorSpec([None], tf.string)
+    graph = tf.function(function, input_signature=[column, column], autograph=False)
+    return lambda question, context: {k: v.numpy() for k, v in graph(question, context).items()}
+
+
+def _as_arrays(answers):
+    arrays = {name: np.asarray(values) for name, values in answers.items()}
+    for name in ("text", "answer"):
+        if name in arrays:
+            decoded = [t.decode() if isinstance(t, bytes) else t for t in arrays[name].flat]
+            arrays[name] = np.array(decoded, object).reshape(arrays[name].shape)
+    return arrays
