@@ -7,13 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 import sentencepiece
-import tensorflow as tf
 
 from albert_tf.data.documents import Piece, read_documents
 from albert_tf.data.preparation.corpus import find_files
 from albert_tf.data.sentences import split_sentences
 from albert_tf.staging import new_file
-from albert_tf.text.cleanup import clean_text
+from albert_tf.text.plain_encoder import clean_lines
 
 CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
 USER_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
@@ -104,10 +103,10 @@ def sentences_of(
 
 def _cleaned_lines(texts: Iterable[str], lowercase: bool, keep_accents: bool) -> Iterator[bytes]:
     texts = iter(texts)
-    # A graph op is slow on one string and fast on many.
     while batch := list(islice(texts, 1000)):
-        for line in clean_text(tf.constant(batch, tf.string), lowercase, keep_accents).numpy():
-            yield from _pieces_of_line(line)
+        squeezed = [" ".join(text.split()) for text in batch]
+        for line in clean_lines(squeezed, lowercase, keep_accents):
+            yield from _pieces_of_line(line.encode())
 
 
 def _pieces_of_line(line: bytes) -> Iterator[bytes]:

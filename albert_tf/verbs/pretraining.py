@@ -26,6 +26,8 @@ class Vocab:
     format: str = flag("of the files; auto goes by the suffix", choices=FORMATS, default="auto")
     field: str = flag("key of the text in JSON lines", default="text")
 
+    needs_tensorflow = False
+
     def start(self):
         from albert_tf.training.vocabulary import sentences_of, train_vocabulary
 

@@ -33,9 +33,9 @@ _DIRECT = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 def prepare_with_beam(
-    texts: Iterable[str],
+    texts: Iterable[str | Path],
     vocabulary: str | Path,
-    out: str,
+    out: str | Path,
     settings: PreparationSettings,
     runner: str,
     beam_options: Iterable[str] = (),
@@ -56,17 +56,23 @@ def prepare_with_beam(
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError, ValueError: the text, the vocabulary or the settings are of no use.
+        ChildProcessError: the pipeline failed; the message has the reason.
     """
     proto, vocabulary_size = read_vocabulary(vocabulary)
     options = pipeline_options(runner, beam_options)
     FileSystems.set_options(options)
     files = find_files(texts, settings.format, _match)
     check_held_out(files, settings)
+    out = str(out)
     place = _RemotePlace(out) if is_remote(out) else _LocalPlace(out)
     with place.open(plan_of(files, proto, settings)):
         pipeline = beam.Pipeline(options=options)
         build_pipeline(pipeline, deal_tasks(files), settings, proto, place)
-        pipeline.run().wait_until_finish()
+        try:
+            pipeline.run().wait_until_finish()
+        except RuntimeError as error:  # carries the whole traceback of a worker as its text
+            reason = str(error).strip().rpartition("\n")[2]
+            raise ChildProcessError(f"The pipeline failed on {runner}: {reason}") from error
         result = json.loads(place.read("result.json"))
         counts = Counter(result["counts"])
         check_shards(counts, settings, place.discard)

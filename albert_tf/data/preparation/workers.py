@@ -68,7 +68,7 @@ class Workers:
             Name and result of each call as it ends.
 
         Raises:
-            RuntimeError: a process died.
+            ChildProcessError: a process died.
         """
         if self._pool is None:
             for name, arguments in calls.items():
@@ -79,7 +79,7 @@ class Workers:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
-            raise RuntimeError(
+            raise ChildProcessError(
                 "A worker process was killed, most likely for want of memory. Start the same "
                 "command again with fewer --workers: it goes on where it stopped."
             ) from error

@@ -193,7 +193,7 @@ def test_settings_out_of_range_are_refused(setting, message):
 def test_a_worker_that_is_killed_is_reported(tiny_proto):
     with (
         workers.Workers(2, PreparationSettings(), tiny_proto) as processes,
-        pytest.raises(RuntimeError, match="worker process was killed, .* fewer --workers"),
+        pytest.raises(ChildProcessError, match="worker process was killed, .* fewer --workers"),
     ):
         list(processes.run(os._exit, {"a task": (9,)}))
 

@@ -13,7 +13,7 @@ from albert_tf.data.record_set import RecordSet
 from albert_tf.text.sentencepiece_model import SentencePieceModel
 
 PAD, CLS, SEP = 0, 2, 3
-WORDS = set("the cat sat a list of numbers plot array it was dull story".split())
+WORDS = {"the", "cat", "sat", "a", "list", "of", "numbers", "plot", "array", "it", "was", "dull"}
 
 
 def test_the_manifest_describes_the_files(prepare_books, examples_of):
@@ -48,7 +48,7 @@ def test_rows_are_text_of_the_books_in_two_segments(prepare_books, examples_of, 
         assert set(row) == {"token_ids", "first_length", "sentence_order_label"}
         # Both ends of a segment may be cut within a word.
         words = re.findall("[a-z_]+", tiny_model.decode(token_ids[1 : first_length - 1]))
-        assert set(words[1:-1]) <= WORDS
+        assert set(words[1:-1]) <= WORDS | {"story"}
 
 
 def test_no_objective_gives_one_segment(prepare_books, examples_of):
