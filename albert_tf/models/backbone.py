@@ -19,6 +19,8 @@ class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
         config: `AlbertConfig`.
         include_pooler: whether `pooled_output` exists; checkpoints of models that read only the
             sequence (masked words, labels, spans) may come without it.
+        recompute: whether training keeps little of each encoder step and computes it again
+            backwards: less memory, a third more time; see `SharedEncoder`.
         dtype: Keras dtype or policy, for example `mixed_bfloat16`.
 
     Call arguments: a dictionary of
@@ -31,12 +33,14 @@ class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
         pooled_output: float `(batch, hidden_size)`.
     """
 
-    def __init__(self, config: AlbertConfig, include_pooler=True, dtype=None, **kwargs):
+    def __init__(
+        self, config: AlbertConfig, include_pooler=True, recompute=False, dtype=None, **kwargs
+    ):
         embeddings = AlbertEmbeddings(config, dtype=dtype, name="embeddings")
         projection = None
         if config.has_projection and embeddings.width != config.hidden_size:
             projection = embeddings.dense(config.hidden_size, "embedding_projection")
-        encoder = SharedEncoder(config, dtype=dtype, name="encoder")
+        encoder = SharedEncoder(config, recompute=recompute, dtype=dtype, name="encoder")
         pooler = Pooler(config, dtype=dtype, name="pooler") if include_pooler else None
 
         inputs = {
@@ -98,6 +102,7 @@ class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
         return super().get_config() | {
             "config": self.albert_config.to_dict(),
             "include_pooler": self.include_pooler,
+            "recompute": self.encoder.recompute,
         }
 
     @classmethod

@@ -14,11 +14,11 @@ MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], "int32")
 UPSTREAM = RNG.normal(size=HIDDEN.shape).astype("float32")
 
 
-def new_encoder(config, dropout=0.0, seed=0, **changes):
+def new_encoder(config, recompute=False, dropout=0.0, seed=0, **changes):
     """An encoder with wide weights, equal for equal seeds: narrow ones make it almost linear."""
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     config = dataclasses.replace(config, **rates, **changes)
-    encoder = SharedEncoder(config, name="encoder")
+    encoder = SharedEncoder(config, recompute=recompute, name="encoder")
     encoder(HIDDEN, MASK)
     rng = np.random.default_rng(seed)
     for weight in encoder.weights:
