@@ -50,7 +50,7 @@ def _start(job, options, quiet):
         print(json.dumps(as_values(verb), indent=2))
         if not hasattr(verb, "describe"):
             return 0
-    if quiet and getattr(job, "needs_tensorflow", True):
+    if quiet and getattr(verb, "needs_tensorflow", True):
         _load_tensorflow_quietly()
     return verb.describe() if dry_run else verb.start()
 

@@ -76,6 +76,12 @@ def as_values(instance) -> dict:
     return {key: _plain(value) for key, value in values.items()}
 
 
+def default_values(cls) -> dict:
+    """The defaults of a dataclass as JSON values, under their keys; required fields have none."""
+    fields = [field for field in dataclasses.fields(cls) if not is_required(field)]
+    return {key_of(field): _plain(field.default) for field in fields}
+
+
 def _plain(value):
     if isinstance(value, tuple):
         return [_plain(item) for item in value]

@@ -1,24 +1,50 @@
 """The directory of one training run: what was set, what happened, what came out."""
 
+import contextlib
 import json
 import math
 import os
-import platform
-import subprocess
-import sys
+import shutil
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-
 from albert_tf.staging import new_file, refuse_existing
+from albert_tf.training.environment import environment
+from albert_tf.training.event_file import EventFile
+from albert_tf.training.learning_curves import NO_CURVE, draw_curves
 
-PACKAGES = ("albert-tf", "keras", "keras-hub", "tensorflow", "tensorflow-text", "numpy")
-SOURCE = Path(__file__).parents[2]
+SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
+METRICS, SUMMARY = "metrics.jsonl", "summary.json"
 
 
-class RunDirectory:
+class Rows:
+    """The measurements of a run, in memory alone: all that a worker beside the chief keeps."""
+
+    def __init__(self):
+        self._begin([])
+
+    def _begin(self, rows):
+        self.rows = rows
+        self._started = time.monotonic() - (rows[-1]["seconds"] if rows else 0)
+
+    def log(self, split, step, **values):
+        """Adds one measurement.
+
+        Args:
+            split: `train`, `dev`, ...: a curve of its own.
+            step: number of updates so far.
+            **values: name -> number.
+
+        Returns:
+            The row, with the `seconds` since the start of the run, breaks left out.
+        """
+        seconds = round(time.monotonic() - self._started, 3)
+        row = {"split": split, "step": step, "seconds": seconds, **values}
+        self.rows.append(row)
+        return row
+
+
+class RunDirectory(Rows):
     """Writes the files of a run; each is whole at any time.
 
     The directory exists from the first step on, so that a long run can be watched and a broken
@@ -27,7 +53,7 @@ class RunDirectory:
     | file | content |
     | --- | --- |
     | `settings.json` | every setting, as a recipe that repeats the run |
-    | `environment.json` | command, versions, git commit, seed, processor count |
+    | `environment.json` | command, versions, commit, seed, processors, checksums of the data |
     | `resumed.jsonl` | the same, and the step, each time that the run went on |
     | `metrics.jsonl` | one JSON object a measurement, with its `step` |
     | `tensorboard/` | the same numbers for TensorBoard |
@@ -38,64 +64,82 @@ class RunDirectory:
         path: new directory, or an existing one that is empty.
         settings: JSON values.
         seed: of all chance.
+        data: name -> checksum of what the run learns from.
 
     Raises:
         FileExistsError: `path` exists and is not an empty directory.
     """
 
-    def __init__(self, path, settings: dict, seed: int):
-        self.path = Path(path)
+    def __init__(self, path, settings: dict, seed: int, data=None):
+        self._open(path, seed, [])
         refuse_existing(self.path)
+        about = environment(seed) | {"data": data or {}}
         self.path.mkdir(parents=True, exist_ok=True)
-        self._seed = seed
-        self._begin([])
-        self.write_json("settings.json", settings)
-        self.write_json("environment.json", environment(seed))
+        self.write_json(ENVIRONMENT, about)
+        self.write_json(SETTINGS, settings)
 
-    def _begin(self, rows):
-        self.rows = rows
-        self._started = time.monotonic() - (rows[-1]["seconds"] if rows else 0)
-        self._boards = {}
+    def _open(self, path, seed, rows):
+        self._begin(rows)
+        self.path, self._seed, self._boards = Path(path), seed, {}
 
     @classmethod
-    def begin_or_go_on(cls, path, settings: dict, seed: int, free_to_change=()):
-        """Opens a run: a new one, or one that was broken off with the same settings.
+    @contextlib.contextmanager
+    def begin_or_go_on(
+        cls, path, settings: dict, seed: int, data=None, *, defaults=None, free_to_change=()
+    ):
+        """Opens a run: a new one, or one that was broken off with the same settings and data.
+
+        Within the block no other process can open it, where the system has file locks.
 
         Args:
-            path, settings, seed: as above.
+            path, settings, seed, data: as above.
+            defaults: settings -> the value that a run had before they came into being.
             free_to_change: names of settings that may differ when a run goes on.
 
         Raises:
-            FileExistsError: `path` holds something else than a run, or one that is at its end.
-            ValueError: `path` holds a run of other settings; the message lists them.
+            FileExistsError: `path` holds something else than a run, or one that is at its end, or
+                one that another process is writing.
+            ValueError: `path` holds a run of other settings or data; the message lists them.
         """
         path = Path(path)
-        if not (path / "settings.json").is_file():
-            return cls(path, settings, seed)
-        if (path / "summary.json").is_file():
-            raise FileExistsError(
-                f"The run in {path} is at its end. Choose another directory for a new one."
-            )
-        _check_equal(path, settings, free_to_change)
-        run = cls.__new__(cls)
-        run.path, run._seed = path, seed
-        run.write_json("settings.json", settings)
-        run._begin(_read_rows(path / "metrics.jsonl"))
-        return run
+        if not (path / SETTINGS).is_file():
+            refuse_existing(path)
+            path.mkdir(parents=True, exist_ok=True)
+        with _locked(path):
+            if not (path / SETTINGS).is_file():
+                yield cls(path, settings, seed, data)
+                return
+            if (path / SUMMARY).is_file():
+                raise FileExistsError(
+                    f"The run in {path} is at its end. Choose another directory for a new one."
+                )
+            _check_settings(path, settings, defaults or {}, free_to_change)
+            _check_data(path, data or {})
+            run = cls.__new__(cls)
+            run._open(path, seed, _read_rows(path / METRICS))
+            run.write_json(SETTINGS, settings)
+            yield run
 
-    def go_on_from(self, step):
+    def go_on_from(self, step, **notes):
         """Forgets what was measured after `step`, since those updates are made again.
 
         At step 0 nothing was done before, and nothing is noted; later, the sitting is noted in
         `resumed.jsonl`.
+
+        Args:
+            step: number of updates that are done.
+            **notes: JSON values for `resumed.jsonl`.
         """
-        kept = [row for row in self.rows if row["step"] <= step]
-        with new_file(self.path / "metrics.jsonl", overwrite=True) as staged:
-            staged.write_text("".join(_line(row) for row in kept), encoding="utf-8")
-        self._begin(kept)
+        self._open(self.path, self._seed, [row for row in self.rows if row["step"] <= step])
+        with new_file(self.path / METRICS, overwrite=True) as staged:
+            staged.write_text("".join(map(_line, self.rows)), encoding="utf-8")
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        begin = time.time() - (time.monotonic() - self._started)
+        for row in self.rows:
+            self._log_to_tensorboard(row, begin + row["seconds"])
         if step:
             with (self.path / "resumed.jsonl").open("a", encoding="utf-8") as file:
-                file.write(_line({"step": step, **environment(self._seed)}))
+                file.write(_line({"step": step, **notes, **environment(self._seed)}))
 
     def write_json(self, name, value):
         """Writes a JSON file; numbers that are not finite become null."""
@@ -103,42 +147,47 @@ class RunDirectory:
             staged.write_text(json.dumps(_finite(value), indent=2) + "\n", encoding="utf-8")
 
     def log(self, split, step, **values):
-        """Adds one measurement to `metrics.jsonl` and to TensorBoard.
-
-        Args:
-            split: `train`, `dev`, ...: a curve of its own.
-            step: number of updates so far.
-            **values: name -> number.
-        """
-        seconds = round(time.monotonic() - self._started, 3)
-        row = {"split": split, "step": step, "seconds": seconds, **values}
-        self.rows.append(row)
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        """Adds one measurement, also to `metrics.jsonl` and to TensorBoard; see `Rows.log`."""
+        row = super().log(split, step, **values)
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(_line(row))
-        self._log_to_tensorboard(split, step, values)
+        self._log_to_tensorboard(row)
+        return row
 
-    def _log_to_tensorboard(self, split, step, values):
-        import tensorflow as tf
-
+    def _log_to_tensorboard(self, row, wall_time=None):
+        split = row["split"]
         if split not in self._boards:
-            folder = str(self.path / "tensorboard" / split)
-            self._boards[split] = tf.summary.create_file_writer(folder)
-        # `tf.summary.scalar` needs the tensorboard package; this writes what it writes.
-        scalars = tf.compat.v1.SummaryMetadata(
-            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-        )
-        with self._boards[split].as_default():
-            for name, value in values.items():
-                tf.summary.write(name, tf.constant(value, tf.float32), step, metadata=scalars)
-        self._boards[split].flush()
+            self._boards[split] = EventFile(self.path / "tensorboard" / split)
+        # Read back from JSON, what was no finite number is None.
+        values = {n: v for n, v in row.items() if n not in NO_CURVE and v is not None}
+        self._boards[split].add(row["step"], values, wall_time)
 
     def finish(self, summary: dict):
         """Writes the learning curve and, last, the summary."""
-        for board in self._boards.values():
-            board.close()
         with new_file(self.path / "learning_curve.png", overwrite=True) as staged:
             draw_curves(self.rows, staged)
-        self.write_json("summary.json", summary)
+        self.write_json(SUMMARY, summary)
+
+
+@contextlib.contextmanager
+def _locked(path):
+    """Keeps other processes out of a directory; the system opens it again when this one dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileExistsError(
+            f"Another process is writing the run in {path}. Wait for its end, or end it first."
+        ) from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _line(row):
@@ -153,14 +202,19 @@ def _read_rows(path):
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _check_equal(path, settings, free_to_change):
-    before = json.loads((path / "settings.json").read_text(encoding="utf-8"))
+def _check_settings(path, settings, defaults, free_to_change):
+    before = defaults | _read_json(path / SETTINGS)
     settings = json.loads(json.dumps(_finite(settings)))
-    names = sorted((before.keys() | settings.keys()) - set(free_to_change))
+    strange = sorted(before.keys() - settings.keys())
+    if strange:
+        raise FileExistsError(
+            f"{path} holds a run of another kind: it has the settings {', '.join(strange)}. Choose "
+            "another directory."
+        )
     changed = [
-        f"{name} was {before.get(name)!r} and is {settings.get(name)!r}"
-        for name in names
-        if before.get(name) != settings.get(name)
+        f"{name} was {before.get(name)!r} and is {value!r}"
+        for name, value in settings.items()
+        if before.get(name) != value and name not in free_to_change
     ]
     if changed:
         raise ValueError(
@@ -169,50 +223,24 @@ def _check_equal(path, settings, free_to_change):
         )
 
 
-def environment(seed) -> dict:
-    """What must be known to repeat a run, besides its settings."""
-    return {
-        "command": sys.argv,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "seed": seed,
-        "commit": _commit(),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processors": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-    }
+def _check_data(path, data):
+    before = _read_json(path / ENVIRONMENT).get("data", {})
+    changed = [name for name, checksum in data.items() if before.get(name, checksum) != checksum]
+    if changed:
+        raise ValueError(
+            f"A run goes on with the data that it was begun with; for {path} the content of "
+            f"{', '.join(changed)} is another. Give the same, or another directory for a new run."
+        )
 
 
-def draw_curves(rows, path):
-    """Draws every quantity that was measured more than once, one panel each, over the steps.
-
-    Args:
-        rows: dicts as `RunDirectory.log` makes them.
-        path: PNG file to write.
-    """
-    from matplotlib.figure import Figure
-
-    curves = {}
-    for row in rows:
-        for name in row.keys() - {"split", "step", "seconds"}:
-            if isinstance(row[name], int | float) and math.isfinite(row[name]):
-                curve = curves.setdefault(name, {}).setdefault(row["split"], [])
-                curve.append((row["step"], row[name]))
-    names = sorted(curves, key=lambda name: (name != "loss", name))
-    figure = Figure(figsize=(5 * max(1, len(names)), 3.5), layout="constrained")
-    for axes, name in zip(
-        np.atleast_1d(figure.subplots(1, max(1, len(names)))), names, strict=False
-    ):
-        for split, points in sorted(curves[name].items()):
-            axes.plot(
-                *zip(*points, strict=True), label=split, marker="." if len(points) < 50 else ""
-            )
-        axes.set(title=name.replace("_", " "), xlabel="step")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(path, dpi=100)
+def _read_json(path):
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(
+            f"A run goes on only where {path} can be read: {error}. Bring it back, or choose "
+            "another directory for a new run."
+        ) from error
 
 
 def _finite(value):
@@ -223,26 +251,3 @@ def _finite(value):
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _version(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit():
-    """The commit of our source tree, marked when files differ from it; None if installed."""
-    if not (SOURCE / ".git").exists():
-        return None
-
-    def git(*words):
-        return subprocess.run(
-            ["git", "-C", SOURCE, *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + (" with changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

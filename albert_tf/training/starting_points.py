@@ -1,15 +1,14 @@
 """The classifier that a fine-tuning run starts from: published weights, ours, or none."""
 
-import dataclasses
 import tempfile
 from pathlib import Path
 
-from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 from albert_tf.tokenizer import AlbertTokenizer
 from albert_tf.training.precision import dtype_policy
+from albert_tf.training.starting_config import starting_config
 
 
 def starting_classifier(settings, train):
@@ -51,22 +50,6 @@ def starting_classifier(settings, train):
     _check_length(settings.sequence_length, model.backbone.albert_config)
     model.preprocessor.sequence_length = settings.sequence_length
     return model
-
-
-def starting_config(config, vocab_size) -> AlbertConfig:
-    """The configuration of a model with random weights, resized to its vocabulary.
-
-    Args:
-        config: a file, the name of a preset, or the values themselves (in a recipe).
-        vocab_size: rows of the word table.
-    """
-    if isinstance(config, dict):
-        read = AlbertConfig.from_dict(config)
-    elif config in AlbertConfig.presets() and not Path(config).exists():
-        read = AlbertConfig.from_preset(config)
-    else:
-        read = AlbertConfig.from_json(config)
-    return dataclasses.replace(read, vocab_size=vocab_size)
 
 
 def _preprocessor(settings, train):

@@ -1,6 +1,8 @@
 """The verb that trains on masked words and sentence order."""
 
 import json
+import os
+import sys
 from dataclasses import dataclass
 
 from albert_tf.training.pretraining.settings import PretrainSettings
@@ -8,17 +10,39 @@ from albert_tf.training.pretraining.settings import PretrainSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(PretrainSettings):
-    """Train on masked words and sentence order; the same command again goes on where it stopped."""
+    """Train on masked words and sentence order; the same command again goes on where it stopped.
+
+    Exit codes: 0 at the end; 1 when stopped; 2 for what you can mend; 3 when another worker is
+    gone, and all of them must be started again.
+    """
+
+    @property
+    def needs_tensorflow(self):
+        """Whether this process computes with TensorFlow."""
+        return self.workers is None and os.environ.get("KERAS_BACKEND") in (None, "tensorflow")
 
     def start(self):
+        if self.workers is not None:
+            from albert_tf.training.pretraining.supervisor import supervise
+
+            return supervise(self)
+        from albert_tf.training.pretraining.lost_worker import WorkerLost
         from albert_tf.training.pretraining.run import pretrain
 
-        summary = pretrain(self)
+        try:
+            summary = pretrain(self)
+        except ArithmeticError as error:
+            print(f"albert-tf pretrain: {error}", file=sys.stderr)
+            return 2
+        except WorkerLost as error:
+            print(f"albert-tf pretrain: {error}", file=sys.stderr)
+            return WorkerLost.exit_code
         if summary is None:
             print(f"Stopped. The same command goes on from the last checkpoint in {self.out}.")
             return 1
-        print(json.dumps(summary, indent=2))
-        print(f"The run is in {self.out}: its numbers in summary.json, its model in model/.")
+        if summary:
+            print(json.dumps(summary, indent=2))
+            print(f"The run is in {self.out}: its numbers in summary.json, its model in model/.")
 
     def describe(self):
         from albert_tf.training.pretraining.run import describe

@@ -1,13 +1,14 @@
 """Checkpoints on the way: all that a run needs to go on as if it had never stopped.
 
-One directory a checkpoint, `step-00001000/`, moved into place when it is whole, so that the
-newest one that exists can be trusted. It holds every variable under its path: weights, moments,
-averages and the count of updates. The position in the data is that count. The files belong to no
-backend and no number of devices.
+One directory a checkpoint, `step-00001000/`, moved into place when it is whole, so that a killed
+run leaves none that only looks whole; a checksum tells what went bad afterwards. The position in
+the data is the count of updates, which is the step. The files belong to no backend and to no
+number of devices.
 """
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -16,11 +17,17 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from albert_tf.staging import new_directory, new_file
+from albert_tf.staging import new_directory, new_file, refuse_existing
 
 VARIABLES_FILE = "variables.safetensors"
 STATE_FILE = "state.json"
+BEST_FILE = "best.json"
 _NAME = re.compile(r"step-(\d{8,})$")
+_STAGED = re.compile(r"\.[0-9a-f]{8}\.(step-\d{8,}|best\.json)$")
+
+
+class DamagedCheckpoint(ValueError):
+    """The files of a checkpoint are not what was written."""
 
 
 class Checkpoints:
@@ -36,110 +43,128 @@ class Checkpoints:
         self.keep = keep
 
     def steps(self) -> list[int]:
-        """Steps of which there is a whole checkpoint, in order."""
-        if not self.directory.is_dir():
-            return []
-        found = (_NAME.match(path.name) for path in self.directory.iterdir())
+        """Steps of which there is a checkpoint, in order."""
+        found = (_NAME.match(path.name) for path in self._entries())
         return sorted(int(match[1]) for match in found if match)
 
     def path(self, step) -> Path:
         """Where the checkpoint of a step stands."""
         return self.directory / f"step-{step:08d}"
 
-    def save(self, step, variables, state=None):
-        """Writes a checkpoint, then removes those that are not kept.
+    def save(self, step, values, state=None):
+        """Writes a checkpoint.
 
         Args:
             step: number of updates so far.
-            variables: path -> array, as `values_of` gives them.
+            values: name -> array.
             state: JSON values to keep beside them.
 
-        Returns:
-            `Path` of the directory. One that exists already is left as it is.
+        Raises:
+            FileExistsError: there is one of this step.
+            OSError: it could not be written, for example on a full disk; the others stay whole.
         """
         path = self.path(step)
-        if path.is_dir():
-            return path
-        with new_directory(path) as staged:
-            save_file(variables, staged / VARIABLES_FILE)
-            digest = _sha256(staged / VARIABLES_FILE)
-            values = {"step": step, "sha256": digest, **(state or {})}
-            (staged / STATE_FILE).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        self._remove_old()
-        return path
+        refuse_existing(path)
+        try:
+            with new_directory(path) as staged:
+                _write(staged, step, values, state or {})
+        except (OSError, SafetensorError) as error:
+            raise OSError(
+                f"The checkpoint {path} could not be written: {error}. The ones before it are "
+                f"whole: {self.steps() or 'none yet'}. Make room, and the same command goes on "
+                "from the newest."
+            ) from error
 
     def load(self, step):
         """Reads a checkpoint.
 
         Returns:
-            The dictionaries `variables` and `state` that `save` was given.
+            The dictionaries `values` and `state` that `save` was given.
 
         Raises:
-            FileNotFoundError: there is none of this step.
-            ValueError: the files are damaged; the message says how to go on from another one.
+            DamagedCheckpoint: a file is missing or not what was written.
         """
         path = self.path(step)
-        state = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
         try:
+            state = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
             if _sha256(path / VARIABLES_FILE) != state["sha256"]:
-                raise ValueError("its content is not what was written")
+                raise DamagedCheckpoint(f"{path} is damaged: its content is not what was written.")
             return load_file(path / VARIABLES_FILE), state
-        except (ValueError, SafetensorError) as error:
-            raise ValueError(
-                f"The checkpoint {path} is damaged: {error}. Remove it, and the run goes on from "
-                f"the one before: {[s for s in self.steps() if s < step] or 'the start'}."
-            ) from error
+        except (FileNotFoundError, KeyError, json.JSONDecodeError, SafetensorError) as error:
+            raise DamagedCheckpoint(f"{path} is damaged: {error!r}.") from error
 
-    def mark_best(self, step, score):
-        """Names the best checkpoint so far; the one named before may be removed."""
-        with new_file(self.directory / "best.json", overwrite=True) as staged:
-            staged.write_text(json.dumps({"step": step, "score": score}) + "\n", encoding="utf-8")
+    def newest_whole(self):
+        """Finds the checkpoint to go on from, and moves damaged ones that are newer out of the way.
+
+        Returns:
+            `(step, damaged)`: 0 where there are no checkpoints; and the new paths of the damaged.
+
+        Raises:
+            DamagedCheckpoint: there are some, and none is whole.
+        """
+        self._remove_unfinished()
+        damaged = []
+        for step in reversed(self.steps()):
+            try:
+                self.load(step)
+            except DamagedCheckpoint:
+                damaged.append(step)
+                continue
+            return step, [self._put_aside(number) for number in damaged]
+        if damaged:
+            raise DamagedCheckpoint(
+                f"{self.directory} has the checkpoints {damaged[::-1]}, and none of them is whole. "
+                "Remove it to begin again at step 0, or bring back a copy."
+            )
+        return 0, []
+
+    def tidy(self, best=None):
+        """Removes the checkpoints that are not kept, and names the best one in `best.json`.
+
+        Args:
+            best: `(step, score)` of the best so far, or None.
+        """
+        steps = self.steps()
+        if best is None or best[0] not in steps:
+            (self.directory / BEST_FILE).unlink(missing_ok=True)
+            best = (None, None)
+        elif self.best() != {"step": best[0], "score": best[1]}:
+            with new_file(self.directory / BEST_FILE, overwrite=True) as staged:
+                text = json.dumps({"step": best[0], "score": best[1]}) + "\n"
+                staged.write_text(text, encoding="utf-8")
+        for step in steps[: -self.keep]:
+            if step != best[0]:
+                shutil.rmtree(self.path(step))
 
     def best(self) -> dict | None:
         """`step` and `score` of the best checkpoint, or None."""
-        path = self.directory / "best.json"
+        path = self.directory / BEST_FILE
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
-    def _remove_old(self):
-        best = self.best()
-        for step in self.steps()[: -self.keep]:
-            if best is None or step != best["step"]:
-                shutil.rmtree(self.path(step))
+    def _entries(self):
+        return list(self.directory.iterdir()) if self.directory.is_dir() else []
+
+    def _put_aside(self, step):
+        path = self.directory / f"damaged-{self.path(step).name}"
+        shutil.rmtree(path, ignore_errors=True)
+        return self.path(step).rename(path)
+
+    def _remove_unfinished(self):
+        """Removes what a killed process was writing."""
+        for path in self._entries():
+            if _STAGED.match(path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def values_of(variables) -> dict[str, np.ndarray]:
-    """The values of Keras variables under unique names: number and path.
-
-    The number tells apart variables of one path, and keeps the order.
-    """
-    return {
-        f"{number:04d} {variable.path}": np.ascontiguousarray(variable.numpy())
-        for number, variable in enumerate(variables)
-    }
-
-
-def assign_values(variables, values):
-    """Puts what `values_of` gave back into the variables of an equal model and optimizer.
-
-    Raises:
-        ValueError: a value is missing, left over or misshapen: another model or optimizer.
-    """
-    variables = list(variables)
-    names = [f"{number:04d}" for number in range(len(variables))]
-    by_number = {name.partition(" ")[0]: (name, value) for name, value in values.items()}
-    if sorted(by_number) != names:
-        raise ValueError(
-            f"The checkpoint must hold the {len(names)} variables of this run: it has "
-            f"{len(values)}. Go on with the settings that it was written with."
-        )
-    for name, variable in zip(names, variables, strict=True):
-        stored, value = by_number[name]
-        if tuple(value.shape) != tuple(variable.shape):
-            raise ValueError(
-                f"{stored} of the checkpoint has the shape {value.shape}, and {variable.path} of "
-                f"this run {tuple(variable.shape)}. Go on with the settings of the checkpoint."
-            )
-        variable.assign(value)
+def _write(directory, step, values, state):
+    values = {name: np.asarray(value, order="C") for name, value in values.items()}
+    save_file(values, directory / VARIABLES_FILE)
+    content = {"step": step, "sha256": _sha256(directory / VARIABLES_FILE), **state}
+    (directory / STATE_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    for name in (VARIABLES_FILE, STATE_FILE):
+        # On the disk before the directory gets its name, lest a power cut leaves holes in it.
+        with (directory / name).open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _sha256(path):

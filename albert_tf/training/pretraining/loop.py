@@ -1,15 +1,21 @@
-"""The loop over updates: measures, scores, saves, and stops when it is told to."""
+"""The loop over updates: measures, scores, saves, and stops when it is told to.
+
+Whatever happens to the process, a run that goes on from a checkpoint does the same as one that
+was never broken off. So a checkpoint is written after all else that its step asks for, and holds
+what was added up for the next measurement.
+"""
 
 import contextlib
 import math
 import signal
-import time
+import threading
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from albert_tf.training.pretraining.checkpoints import assign_values, values_of
 from albert_tf.training.pretraining.measures import Measures
+from albert_tf.training.pretraining.throughput import Pace
+from albert_tf.training.pretraining.variables import refuse_not_finite
 
 
 class Loop:
@@ -17,125 +23,159 @@ class Loop:
 
     Args:
         settings: `PretrainSettings`.
-        steps: an object with `train(batch)` and `score(batch)`, for example `TensorFlowSteps`.
-        variables: all that a checkpoint holds; the weights and the optimizer's.
-        checkpoints: `Checkpoints`.
-        record: called as `record(split, step, **values)` for every measurement.
-        row_cost: `(tokens, operations)` of one row of a batch, for the throughput.
+        backend: `TensorFlowBackend` or `JaxBackend`.
+        run: `RunDirectory`, or `Rows` on workers beside the chief.
+        checkpoints: `Checkpoints`; written by the chief alone.
+        row_cost: `RowCost` of the model and the records, for the throughput.
         matrix_peak: operations a second that the machine can do at best.
+        has_held_out: whether there are rows to score.
         show: whether to draw a progress bar on stderr.
     """
 
     def __init__(
-        self, settings, steps, variables, checkpoints, record, *, row_cost, matrix_peak, show=True
+        self,
+        settings,
+        backend,
+        run,
+        checkpoints,
+        *,
+        row_cost,
+        matrix_peak,
+        has_held_out,
+        show=True,
     ):
         self.settings = settings
-        self.steps = steps
-        self.variables = variables
+        self.backend = backend
+        self.run = run
         self.checkpoints = checkpoints
-        self.record = record
-        self.row_cost = row_cost
-        self.matrix_peak = matrix_peak
+        self.has_held_out = has_held_out
+        self.measures = Measures()
+        self.pace = Pace(settings.batch_size, row_cost, matrix_peak)
         self.progress = Progress(
             TextColumn("pretraining"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
             console=Console(stderr=True, quiet=not show),
+            expand=True,
         )
 
-    def restore(self) -> int:
-        """Puts the newest checkpoint back; returns its step, 0 where there is none."""
-        done = self.checkpoints.steps()
-        if not done:
-            return 0
-        values, _ = self.checkpoints.load(done[-1])
-        assign_values(self.variables, values)
-        return done[-1]
+    def go_on_from(self, step):
+        """Puts the checkpoint of a step back; at 0 there is none, and all stays as it is."""
+        if step:
+            values, state = self.checkpoints.load(step)
+            self.backend.assign(values)
+            self.measures = Measures(state.get("measures"))
+        if self.backend.is_chief:
+            self.checkpoints.tidy(self._best())
 
-    def run(self, first_step, batches, held_out) -> int:
-        """Trains until the last step, or until SIGTERM or SIGINT asks for an end.
+    def train(self, step, requests) -> int:
+        """Trains from a step until the last one, or until there are requests for an end.
 
         Args:
-            first_step: number of updates that are done.
-            batches: iterable of the batches from there on.
-            held_out: function giving an iterable of the batches to score; None for no scores.
+            step: number of updates that are done.
+            requests: list that `stop_requests` fills.
 
         Returns:
             The number of updates that are done now; a checkpoint of it is written.
 
         Raises:
-            ArithmeticError: the loss stopped being a finite number.
+            ArithmeticError: the loss or a weight stopped being a finite number.
         """
-        settings, step = self.settings, first_step
-        measures, since = Measures(), (time.perf_counter(), first_step)
-        bar = self.progress.add_task("", total=settings.steps, completed=first_step)
-        with self.progress, stop_requests() as stopping:
-            for batch in batches:
-                if step == settings.steps or stopping:
-                    break
-                measures.add(self.steps.train(batch))
+        first, batches = step, iter(self.backend.train_batches(step))
+        self._task = self.progress.add_task("", total=self.settings.steps, completed=step)
+        with self.progress:
+            while step < self.settings.steps and not self._shall_stop(requests):
+                self.measures.add(self.backend.steps.train(next(batches)))
                 step += 1
-                self.progress.update(bar, completed=step)
-                ends = step == settings.steps
-                if step % settings.log_every == 0 or ends:
-                    since = self._log(step, measures.take(), since, bar)
-                if held_out is not None and (step % settings.eval_every == 0 or ends):
-                    started = time.perf_counter()
-                    self._score(step, held_out())
-                    since = (since[0] + time.perf_counter() - started, since[1])
-                if step % settings.save_every == 0 or ends:
-                    self.save(step)
-        if step > first_step:
-            self.save(step)
+                self._after(step, is_first=step == first + 1)
+        if step > first:
+            self._save(step)
         return step
 
-    def save(self, step):
-        """Writes a checkpoint of the step; one that exists already is left."""
-        self.checkpoints.save(step, values_of(self.variables))
+    def _shall_stop(self, requests):
+        return self.backend.sum_of_workers(len(requests)) > 0
 
-    def _log(self, step, values, since, bar):
-        if not math.isfinite(values["loss"]):
+    def _after(self, step, is_first):
+        settings, ends = self.settings, step == self.settings.steps
+        self.progress.update(self._task, completed=step)
+        if step % settings.log_every == 0 or ends:
+            self._log(step)
+        with self.pace.break_taken():
+            if self.has_held_out and (step % settings.eval_every == 0 or ends):
+                self._score(step)
+            if step % settings.save_every == 0 or ends:
+                self._save(step)
+        if is_first:
+            self.measures.totals()  # waits until it is done
+            self.pace.start(step)
+
+    def _log(self, step):
+        self._refuse_not_finite(step)
+        values = self.measures.take() | self.pace.measure(step)
+        self.run.log("train", step, **values)
+        self.progress.update(self._task, description=in_words(values))
+
+    def _score(self, step):
+        measures = Measures()
+        with self.backend.averaged():
+            for batch in self.backend.held_out_batches():
+                measures.add(self.backend.steps.score(batch))
+        self.run.log("held_out", step, **measures.take())
+        if (self._best() or (None,))[0] == step:
+            self._save(step)
+
+    def _best(self):
+        """Step and score of the best scores of the held-out rows; of equals the first."""
+        name = self.settings.best_by
+        sign = -1 if name.endswith("loss") else 1
+        scored = [
+            (row["step"], row[name])
+            for row in self.run.rows
+            if row["split"] == "held_out" and math.isfinite(row.get(name) or math.nan)
+        ]
+        return max(scored, key=lambda pair: sign * pair[1], default=None)
+
+    def _save(self, step):
+        """Writes a checkpoint of the step, and names the best one, which is kept."""
+        if not self.backend.is_chief or step in self.checkpoints.steps():
+            return
+        self._refuse_not_finite(step)
+        values = self.backend.values()
+        refuse_not_finite(values, step)
+        self.checkpoints.save(step, values, {"measures": self.measures.totals()})
+        self.checkpoints.tidy(self._best())
+
+    def _refuse_not_finite(self, step):
+        if not self.measures.are_finite():
             raise ArithmeticError(
                 f"The training loss stopped being a number by step {step} of "
-                f"{self.settings.steps}. Go back to a checkpoint with a lower learning rate or a "
-                "longer warm-up."
+                f"{self.settings.steps}. Begin a new run with a lower learning rate or a longer "
+                "warm-up."
             )
-        now = time.perf_counter()
-        rows = (step - since[1]) * self.settings.batch_size / (now - since[0])
-        tokens, operations = self.row_cost
-        values["tokens_per_second"] = rows * tokens
-        values["share_of_matrix_peak"] = rows * operations / self.matrix_peak
-        self.record("train", step, **values)
-        order = values.get("sentence_order_accuracy")
-        self.progress.update(
-            bar,
-            description=f"masked words {values['masked_lm_accuracy']:.1%}"
-            + (f", order {order:.1%}" if order is not None else "")
-            + f", {values['tokens_per_second']:,.0f} tokens/s",
-        )
-        return now, step
 
-    def _score(self, step, batches):
-        measures = Measures()
-        for batch in batches:
-            measures.add(self.steps.score(batch))
-        values = measures.take()
-        self.record("held_out", step, **values)
-        best = self.checkpoints.best()
-        if best is None or values["masked_lm_accuracy"] > best["score"]:
-            self.save(step)
-            self.checkpoints.mark_best(step, values["masked_lm_accuracy"])
+
+def in_words(values):
+    forms = {
+        "masked_lm_accuracy": "masked words {:.1%}",
+        "sentence_order_accuracy": "order {:.1%}",
+        "tokens_per_second": "{:,.0f} tokens/s",
+    }
+    return ", ".join(form.format(values[name]) for name, form in forms.items() if name in values)
 
 
 @contextlib.contextmanager
 def stop_requests():
     """Turns SIGTERM and SIGINT into a wish: the yielded list is filled when one has come.
 
-    The step that is under way ends, and a checkpoint is written. A second SIGINT interrupts.
+    The step that is under way ends, and a checkpoint is written. A second SIGINT interrupts. In
+    a thread beside the main one, where there are no signals, the list stays empty.
     """
     requests = []
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
 
     def wish(number, frame):
         if requests and number == signal.SIGINT:

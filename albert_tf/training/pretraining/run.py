@@ -1,136 +1,188 @@
-"""A pretraining run from records to a preset (paper §4.1), on TensorFlow."""
+"""A pretraining run from records to a preset (paper §4.1)."""
+
+import contextlib
+import hashlib
+import json
+import math
+import warnings
 
 import keras
-import tensorflow as tf
 
-from albert_tf.data.record_set import TRAIN, RecordSet
-from albert_tf.optimizers.adamw import AdamW
-from albert_tf.optimizers.lamb import Lamb
-from albert_tf.optimizers.schedule import WarmupPolynomialDecay
-from albert_tf.tokenizer import AlbertTokenizer
-from albert_tf.training.fields import as_values
-from albert_tf.training.precision import dtype_policy
+from albert_tf.data.record_set import HELD_OUT, TRAIN, RecordSet
+from albert_tf.training.fields import as_values, default_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
-from albert_tf.training.pretraining.input import Input
-from albert_tf.training.pretraining.loop import Loop
-from albert_tf.training.pretraining.settings import FREE_TO_CHANGE
-from albert_tf.training.pretraining.starting_model import starting_model
-from albert_tf.training.pretraining.tensorflow_steps import TensorFlowSteps
-from albert_tf.training.pretraining.throughput import matrix_peak, training_flops_per_row
-from albert_tf.training.run_directory import RunDirectory
-
-OPTIMIZERS = {"lamb": Lamb, "adamw": AdamW}
+from albert_tf.training.pretraining.loop import Loop, stop_requests
+from albert_tf.training.pretraining.preset import save_preset
+from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings
+from albert_tf.training.pretraining.throughput import RowCost, training_flops_per_row
+from albert_tf.training.run_directory import Rows, RunDirectory
 
 
 def pretrain(settings, show=True) -> dict | None:
     """Trains an `AlbertPretrainer` on records; a run that was broken off goes on.
 
     The run directory gets what `RunDirectory` says, `checkpoints/`, and at the end the preset
-    `model/` with its vocabulary.
+    `model/` with its vocabulary. Of many workers only the chief writes; all of them must see the
+    same directory.
 
     Args:
         settings: `PretrainSettings`.
         show: whether to draw a progress bar on stderr.
 
     Returns:
-        The summary of a run that is at its end; None where SIGTERM or SIGINT stopped it before.
+        The summary of a run that is at its end, empty on workers beside the chief; None where
+        SIGTERM or SIGINT stopped it before.
 
     Raises:
         FileNotFoundError: no records, or no start.
         FileExistsError: `out` holds something else than a run of pretraining.
         ValueError: records, start and settings do not fit, or `out` holds a run of others.
-        ArithmeticError: the loss stopped being a finite number.
+        ArithmeticError: the loss or a weight stopped being a finite number.
+        WorkerLost: another worker is gone.
     """
-    records, strategy = RecordSet.open(settings.records), tf.distribute.get_strategy()
-    model, optimizer = _build(settings, records, strategy)
-    run = RunDirectory.begin_or_go_on(
-        settings.out, as_values(settings), settings.seed, FREE_TO_CHANGE
+    with stop_requests() as requests:
+        records = RecordSet.open(settings.records)
+        backend = open_backend(settings, records)
+        with backend.errors_named(), _open_run(settings, records, backend) as run:
+            return _train(settings, records, backend, run, requests, show)
+
+
+def open_backend(settings, records):
+    """Model, updates and batches on the library that Keras computes with.
+
+    Raises:
+        ValueError: there is no training on that library.
+    """
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        from albert_tf.training.pretraining.tensorflow_backend import TensorFlowBackend
+
+        return TensorFlowBackend(settings, records)
+    if backend == "jax":
+        from albert_tf.training.pretraining.jax_backend import JaxBackend
+
+        return JaxBackend(settings, records)
+    raise ValueError(
+        f"Pretraining runs on Keras with tensorflow or jax: got {backend}. Set the environment "
+        "variable KERAS_BACKEND."
     )
-    config = model.backbone.albert_config
-    length = records.sequence_length
-    loop = Loop(
-        settings,
-        TensorFlowSteps(model, optimizer, strategy, settings.micro_batches),
-        [*model.variables, *optimizer.variables],
-        Checkpoints(run.path / "checkpoints", settings.keep),
-        run.log,
-        row_cost=(length, training_flops_per_row(config, length, settings.max_predictions)),
-        matrix_peak=matrix_peak(model.backbone.compute_dtype),
-        show=show,
-    )
-    step = loop.restore()
-    run.go_on_from(step)
-    batches = Input(settings, records, strategy)
-    step = loop.run(step, batches.train(step), batches.held_out if batches.has_held_out else None)
-    if step < settings.steps:
-        return None
-    return _finish(run, model, records)
 
 
 def describe(settings) -> dict:
     """Sizes of data, model and training, as JSON values, before anything is written."""
     records = RecordSet.open(settings.records)
-    model, _ = _build(settings, records, tf.distribute.get_strategy())
+    backend = open_backend(settings, records)
+    model, cost = backend.model, _row_cost(settings, records, backend.model)
     steps_per_epoch = records.steps_per_epoch(settings.batch_size)
     return {
         "parameters": model.count_params(),
+        "trained_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
+        "backend": keras.config.backend(),
         "precision": model.backbone.dtype_policy.name,
+        "workers": backend.num_workers,
+        "devices": backend.num_devices,
+        "rows_per_device": settings.batch_size // backend.num_devices,
         "sequence_length": records.sequence_length,
         "objective": records.objective,
         "train_rows": records.split(TRAIN).rows,
         "train_tokens": records.split(TRAIN).tokens,
+        "held_out_rows": _held_out_rows(records),
         "steps_per_epoch": steps_per_epoch,
         "epochs": round(settings.steps / steps_per_epoch, 3),
         "tokens_per_update": settings.batch_size * records.sequence_length,
+        "operations_per_update": settings.batch_size * cost.operations,
     }
 
 
-def _build(settings, records, strategy):
-    keras.utils.set_random_seed(settings.seed)
-    with strategy.scope():
-        model = starting_model(settings, records, dtype_policy(settings.precision))
-        optimizer = make_optimizer(settings)
-        optimizer.build(model.trainable_variables)
-    return model, optimizer
-
-
-def make_optimizer(settings):
-    """The optimizer of the settings, with warm-up and linear decay."""
-    schedule = WarmupPolynomialDecay(
-        settings.learning_rate,
-        settings.steps,
-        warmup_steps=settings.warmup_steps,
-        reference=settings.reference,
-    )
-    return OPTIMIZERS[settings.optimizer](
-        schedule,
-        weight_decay=settings.weight_decay,
-        beta_2=settings.beta_2,
-        global_clipnorm=settings.clip_norm,
-        reference=settings.reference,
+def _open_run(settings, records, backend):
+    if not backend.is_chief:
+        return contextlib.nullcontext(Rows())
+    return RunDirectory.begin_or_go_on(
+        settings.out,
+        as_values(settings),
+        settings.seed,
+        data={"records": fingerprint(records)},
+        defaults=default_values(PretrainSettings),
+        free_to_change=FREE_TO_CHANGE,
     )
 
 
-def _finish(run, model, records):
-    style = {name: records.settings[name] for name in ("lowercase", "keep_accents")}
-    tokenizer = AlbertTokenizer(records.directory / "vocabulary.model", **style)
-    save_pretrained(model, tokenizer, run.path / "model")
+def _train(settings, records, backend, run, requests, show):
+    model = backend.model
+    checkpoints = Checkpoints(settings.out / "checkpoints", settings.keep)
+    step = _first_step(settings, backend, run, checkpoints)
+    loop = Loop(
+        settings,
+        backend,
+        run,
+        checkpoints,
+        row_cost=_row_cost(settings, records, model),
+        matrix_peak=backend.matrix_peak(),
+        has_held_out=_held_out_rows(records) > 0,
+        show=show and backend.is_chief,
+    )
+    loop.go_on_from(step)
+    step = loop.train(step, requests)
+    if step < settings.steps:
+        return None
+    summary = {}
+    if backend.is_chief:
+        with backend.averaged():
+            save_preset(model, records, run.path / "model")
+        summary = _summary(model, run)
+        run.finish(summary)
+    backend.sum_of_workers(0)  # all end together
+    return summary
+
+
+def _first_step(settings, backend, run, checkpoints) -> int:
+    """The step to go on from; the chief finds it, and all workers take it."""
+    step = 0
+    if backend.is_chief:
+        step, damaged = checkpoints.newest_whole()
+        if damaged:
+            names = ", ".join(str(path) for path in damaged)
+            warnings.warn(
+                f"Damaged checkpoints are put aside: {names}. The run goes on from step {step}, "
+                "and makes the updates after it again.",
+                stacklevel=2,
+            )
+        if step > settings.steps:
+            raise ValueError(
+                f"steps must be at least the {step} that are done: got {settings.steps}."
+            )
+        run.go_on_from(step, damaged=[path.name for path in damaged])
+    return backend.sum_of_workers(step)
+
+
+def fingerprint(records) -> str:
+    """A checksum of all that the records hold, wherever they stand."""
+    shards = {
+        name: [shard.sha256 for shard in split.shards] for name, split in records.splits.items()
+    }
+    content = json.dumps([records.vocabulary_sha256, shards], sort_keys=True)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
+def _held_out_rows(records):
+    split = records.splits.get(HELD_OUT)
+    return 0 if split is None else split.rows
+
+
+def _row_cost(settings, records, model):
+    config, length = model.backbone.albert_config, records.sequence_length
+    return RowCost(length, training_flops_per_row(config, length, settings.max_predictions))
+
+
+def _summary(model, run):
     last = {row["split"]: row for row in run.rows}
-    summary = {
+    return {
         "parameters": model.count_params(),
         "steps": last["train"]["step"],
         "seconds": last["train"]["seconds"],
         **{split: _measures(row) for split, row in last.items()},
     }
-    run.finish(summary)
-    return summary
 
 
 def _measures(row):
     return {name: value for name, value in row.items() if name not in ("split", "step", "seconds")}
-
-
-def save_pretrained(model, tokenizer, path):
-    """Writes a preset of the model with its vocabulary, which every task starts from."""
-    model.save_to_preset(path)
-    tokenizer.save_to_preset(path)

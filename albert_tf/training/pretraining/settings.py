@@ -7,8 +7,15 @@ from albert_tf.training.fields import flag
 from albert_tf.training.settings import PRECISIONS
 
 OPTIMIZERS = ("lamb", "adamw")
-# These change what is written and shown, never the weights: a resumed run may have others.
-FREE_TO_CHANGE = ("out", "records", "log_every", "eval_every", "save_every", "keep")
+STRATEGIES = ("one", "mirrored", "multiworker", "tpu")
+SCORES = ("masked_lm_accuracy", "masked_lm_loss", "sentence_order_accuracy", "loss")
+# These change what is written and shown, and on what the run computes, never what: a run that
+# goes on may have others. On other devices, sums are taken in another order, and dropout, where
+# there is any, draws other masks.
+FREE_TO_CHANGE = (
+    *("out", "records", "log_every", "eval_every", "save_every", "keep", "best_by"),
+    *("strategy", "workers", "restarts", "jit_compile"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,18 @@ class PretrainSettings:
     reference: bool = flag(
         "the original's arithmetic: no bias correction, decay counted from step 0", default=False
     )
+    layer_decay: float = flag(
+        "factor on the learning rate from each group of layers to the one below", default=1.0
+    )
+    freeze: tuple[str, ...] = flag("patterns of variable paths that stay as they are", default=())
+    depth_ratio: float = flag(
+        "weight of a depth over that of the one below, at the start; below 1 favours the lower",
+        default=1.0,
+    )
+    depth_ratio_end: float = flag("the same at the end, reached in equal factors", default=1.0)
+    ema: float | None = flag(
+        "decay of moving averages of the weights, which are then scored and saved", default=None
+    )
 
     mask_fraction: float = flag("share of the tokens to predict", default=0.15)
     max_predictions: int = flag("most tokens of a row to predict", default=20)
@@ -53,10 +72,26 @@ class PretrainSettings:
     log_every: int = flag("updates between two measurements", default=50)
     save_every: int = flag("updates between two checkpoints", default=500)
     keep: int = flag("newest checkpoints to keep, besides the best", default=2)
+    best_by: str = flag(
+        "held-out measure of the best checkpoint", choices=SCORES, default=SCORES[0]
+    )
     precision: str = flag(
         "of the arithmetic; auto: bfloat16 where the processor multiplies it natively",
         choices=PRECISIONS,
         default="auto",
+    )
+    jit_compile: bool = flag("let XLA compile an update; on JAX it always does", default=False)
+    strategy: str = flag(
+        "devices that share a batch: mirrored on this machine, multiworker as TF_CONFIG says, "
+        "tpu (untested)",
+        choices=STRATEGIES,
+        default="one",
+    )
+    workers: int | None = flag(
+        "with --strategy multiworker: start so many processes on this machine", default=None
+    )
+    restarts: int = flag(
+        "with --workers: how often to start all of them again when one dies", default=0
     )
     seed: int = flag("of all chance: weights, order, masks, dropout", default=0)
 
@@ -68,28 +103,53 @@ class PretrainSettings:
             )
         if self.layers is not None and self.from_ is None:
             raise ValueError("--layers deepens the model of --from; with --config, set it there.")
+        if self.workers is not None and self.strategy != "multiworker":
+            raise ValueError(
+                "--workers starts the processes of --strategy multiworker: got --strategy "
+                f"{self.strategy}."
+            )
+        if self.restarts and self.workers is None:
+            raise ValueError("--restarts needs --workers: only what was started can be restarted.")
         self._check_numbers()
 
     def _check_numbers(self):
         counts = ("steps", "batch_size", "micro_batches", "max_predictions", "max_ngram", "layers")
-        for name in (*counts, "eval_every", "eval_batches", "log_every", "save_every", "keep"):
+        periods = ("eval_every", "eval_batches", "log_every", "save_every", "keep", "workers")
+        for name in (*counts, *periods):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1: got {value}.")
+        if self.restarts < 0:
+            raise ValueError(f"restarts must be at least 0: got {self.restarts}.")
         if not 0 <= self.warmup_steps < self.steps:
             raise ValueError(
                 f"warmup_steps must lie in [0, steps): got {self.warmup_steps} of {self.steps}."
             )
-        if self.batch_size % self.micro_batches:
-            raise ValueError(
-                f"micro_batches must divide batch_size: got {self.batch_size} rows in "
-                f"{self.micro_batches} parts."
-            )
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "clip_norm", "depth_ratio", "depth_ratio_end"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0: got {getattr(self, name)}.")
-        for name in ("weight_decay", "beta_2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1): got {getattr(self, name)}.")
-        if not 0 < self.mask_fraction <= 1:
-            raise ValueError(f"mask_fraction must be in (0, 1]: got {self.mask_fraction}.")
+        for name in ("weight_decay", "beta_2", "ema"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1): got {value}.")
+        for name in ("mask_fraction", "layer_decay"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in (0, 1]: got {getattr(self, name)}.")
+
+
+def check_batch(settings, num_devices):
+    """Raises `ValueError` unless every device gets as many rows as the next, in whole parts."""
+    parts = num_devices * settings.micro_batches
+    if settings.batch_size % parts:
+        rows = settings.batch_size // parts * parts or parts
+        raise ValueError(
+            f"batch_size must split evenly over devices and micro_batches: got "
+            f"{settings.batch_size} rows, {num_devices} devices and {settings.micro_batches} "
+            f"micro_batches. A batch_size of {rows} would fit."
+        )
+
+
+def batch_settings(settings) -> dict:
+    """The settings that decide what a batch holds, as `records.batches` names them."""
+    names = ("batch_size", "max_predictions", "mask_fraction", "max_ngram", "seed")
+    return {name: getattr(settings, name) for name in names}

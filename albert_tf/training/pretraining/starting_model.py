@@ -2,30 +2,54 @@
 
 from pathlib import Path
 
+from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
+from albert_tf.data.record_set import RecordSet
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.optimizers.groups import freeze
 from albert_tf.tasks.loading import load_checkpoint
-from albert_tf.training.starting_points import starting_config
+from albert_tf.training.precision import dtype_policy
+from albert_tf.training.starting_config import starting_config
+
+PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
 
 
-def starting_model(settings, records, dtype) -> AlbertPretrainer:
+def starting_model(settings, records: RecordSet) -> AlbertPretrainer:
     """Builds the model of the settings and checks that it fits the records.
 
     Args:
         settings: `PretrainSettings`.
         records: `RecordSet`.
-        dtype: Keras dtype policy.
 
     Raises:
         FileNotFoundError: there is no such start.
-        ValueError: the vocabulary or the row length of the records does not fit the model.
+        ValueError: the vocabulary or the row length of the records does not fit the model, or a
+            pattern of `freeze` matches nothing.
     """
+    dtype = dtype_policy(settings.precision)
     if settings.from_ is None:
         config = starting_config(settings.config, records.vocabulary_size)
         model = AlbertPretrainer(AlbertBackbone(config, dtype=dtype))
     else:
-        model = _load(settings.from_, dtype)
-    config = model.backbone.albert_config
+        model = _load(settings.from_, records, dtype)
+    _check_fits(model.backbone.albert_config, records)
+    if settings.freeze:
+        freeze(model, settings.freeze)
+    return model
+
+
+def _load(start, records, dtype):
+    run = Path(start) / "model"
+    files = find_checkpoint(run if run.is_dir() else start)
+    vocabulary = files.directory / PRESET_VOCABULARY
+    if files.kind != "preset":
+        vocabulary = find_vocabulary(files.directory)
+    if vocabulary is not None and vocabulary.is_file():
+        records.check_vocabulary(vocabulary)
+    return load_checkpoint(files.weights, "pretrainer", dtype=dtype)
+
+
+def _check_fits(config, records):
     if config.vocab_size != records.vocabulary_size:
         raise ValueError(
             f"The model must have a row for each piece of the records' vocabulary: got "
@@ -38,9 +62,3 @@ def starting_model(settings, records, dtype) -> AlbertPretrainer:
             f"{config.max_position_embeddings} positions and rows of {records.sequence_length}. "
             "Set max_position_embeddings higher, or prepare shorter rows."
         )
-    return model
-
-
-def _load(start, dtype):
-    run = Path(start) / "model"
-    return load_checkpoint(run if run.is_dir() else start, "pretrainer", dtype=dtype)

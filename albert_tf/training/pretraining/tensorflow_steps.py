@@ -8,7 +8,10 @@ the count of the whole batch, the gradients are added up, and clipped only then.
 import tensorflow as tf
 
 from albert_tf.layers.replicas import sum_over_replicas
+from albert_tf.layers.training_pass import training_pass
 from albert_tf.models.objectives import (
+    OBJECTIVES,
+    ObjectiveSums,
     objective_counts,
     objective_loss,
     objective_sums,
@@ -23,17 +26,36 @@ class TensorFlowSteps:
     Args:
         model: `AlbertPretrainer`, made in the scope of the strategy.
         optimizer: a built optimizer.
-        strategy: `tf.distribute.Strategy`.
-        micro_batches: parts that a replica works its rows off in; divides their number.
+        strategy: `tf.distribute.Strategy`; None for the one that holds here.
+        micro_batches: parts that a replica works its rows off in, one after the other, to save
+            memory; divides their number.
+        seed: of the dropout, which follows from it and from the step alone.
+        depth_weights: `DepthWeightSchedule`, or None.
+        jit_compile: whether XLA compiles the forward and the backward pass.
     """
 
-    def __init__(self, model, optimizer, strategy, micro_batches=1):
+    def __init__(
+        self,
+        model,
+        optimizer,
+        strategy=None,
+        *,
+        micro_batches=1,
+        seed=0,
+        depth_weights=None,
+        jit_compile=False,
+    ):
         self.model = model
         self.optimizer = optimizer
-        self.strategy = strategy
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.micro_batches = micro_batches
+        self.seed = seed
+        self.depth_weights = depth_weights
+        self._gradients = self._gradients_of
+        if jit_compile:
+            self._gradients = tf.function(self._gradients_of, autograph=False, jit_compile=True)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def train(self, batch):
         """Makes one update.
 
@@ -43,42 +65,70 @@ class TensorFlowSteps:
         Returns:
             `objective name -> (loss sum, correct sum, count)` over all replicas: float32 scalars.
         """
-        return self._add_up(self.strategy.run(self._train_replica, args=(batch,)))
+        return self._of_one(self.strategy.run(self._train_replica, args=(batch,)))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def score(self, batch):
         """Measures without an update; arguments and result as `train`."""
-        return self._add_up(self.strategy.run(self._score_replica, args=(batch,)))
+        return self._of_one(self.strategy.run(self._score_replica, args=(batch,)))
 
     def _train_replica(self, batch):
         counts = sum_over_replicas(objective_counts(batch))
-        variables = self.model.trainable_variables
-        gradients, totals = None, None
-        for part in self._parts(batch):
-            with tf.GradientTape() as tape:
-                sums = objective_sums(self.model(_inputs(part), training=True), part)
-                loss = objective_loss(sums, counts)
-            # A table's gradient comes as slices, which cannot be added up as they are.
-            found = list(map(tf.convert_to_tensor, tape.gradient(loss, variables)))
-            gradients = found if gradients is None else _added(gradients, found)
-            totals = sums if totals is None else _added(totals, sums)
-        self.optimizer.apply(gradients, variables)
-        return totals
+        step = tf.cast(tf.convert_to_tensor(self.optimizer.iterations), tf.int32)
+        gradients, sums = self._all_parts(batch, counts, step)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return _named(sum_over_replicas(sums))
 
     def _score_replica(self, batch):
-        return objective_sums(self.model(_inputs(batch), training=False), batch)
+        outputs = self.model(_inputs(batch), training=False)
+        return _named(sum_over_replicas(_packed(objective_sums(outputs, batch))))
 
-    def _parts(self, batch):
-        if self.micro_batches == 1:
-            return [batch]
-        split = {name: tf.split(field, self.micro_batches) for name, field in batch.items()}
-        return [
-            {name: parts[i] for name, parts in split.items()} for i in range(self.micro_batches)
-        ]
+    def _all_parts(self, batch, counts, step):
+        """Gradients and packed sums of this replica's rows, one micro-batch after the other."""
+        num_parts = self.micro_batches
+        if num_parts == 1:
+            return self._gradients(batch, counts, step, step)
+        parts = {
+            name: tf.reshape(field, (num_parts, -1, *field.shape[1:]))
+            for name, field in batch.items()
+        }
 
-    def _add_up(self, per_replica):
+        def work_off(number, gradients, sums):
+            part = {name: field[number] for name, field in parts.items()}
+            more, here = self._gradients(part, counts, step, step * num_parts + number)
+            return number + 1, list(map(tf.add, gradients, more)), sums + here
+
+        start = (
+            0,
+            [tf.zeros(v.shape, v.dtype) for v in self.model.trainable_variables],
+            tf.zeros((len(OBJECTIVES), len(ObjectiveSums._fields))),
+        )
+        # A loop of the graph: Python's would let the parts run at the same time, in more memory.
+        _, gradients, sums = tf.while_loop(
+            lambda number, *_: number < num_parts,
+            work_off,
+            start,
+            parallel_iterations=1,
+            maximum_iterations=num_parts,
+        )
+        return gradients, sums
+
+    def _gradients_of(self, part, counts, step, dropout_step):
+        weights = None if self.depth_weights is None else self.depth_weights(step)
+        with (
+            tf.GradientTape() as tape,
+            training_pass(seed=self.seed, step=dropout_step, depth_weights=weights),
+        ):
+            sums = objective_sums(self.model(_inputs(part), training=True), part)
+            loss = objective_loss(sums, counts)
+        gradients = tape.gradient(loss, self.model.trainable_variables)
+        # A table's gradient comes as slices, which cannot be added up as they are.
+        return list(map(tf.convert_to_tensor, gradients)), _packed(sums)
+
+    def _of_one(self, per_replica):
+        """All replicas have the same sums by now."""
         return tf.nest.map_structure(
-            lambda value: self.strategy.reduce("SUM", value, axis=None), per_replica
+            lambda value: self.strategy.experimental_local_results(value)[0], per_replica
         )
 
 
@@ -86,5 +136,13 @@ def _inputs(batch):
     return {name: batch[name] for name in INPUTS}
 
 
-def _added(first, second):
-    return tf.nest.map_structure(tf.add, first, second)
+def _packed(sums):
+    """All sums in one tensor, which takes one message between replicas."""
+    return tf.stack([tf.stack(sums[name]) for name in OBJECTIVES])
+
+
+def _named(packed):
+    return {
+        name: ObjectiveSums(*tf.unstack(row))
+        for name, row in zip(OBJECTIVES, tf.unstack(packed), strict=True)
+    }
