@@ -1,6 +1,7 @@
 """What stands on the encoder in pretraining, and the drop-and-project head of most tasks."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from albert_tf.layers.base import ConfiguredLayer, activation
@@ -77,6 +78,32 @@ class MaskedLMHead(ConfiguredLayer):
         logits = ops.cast(ops.matmul(rows, self._output_table()), "float32")
         logits = logits + ops.cast(self.output_bias, "float32")
         return ops.reshape(logits, (-1, num_masked, self.config.vocab_size))
+
+    def set_output_bias(self, log_frequencies):
+        """Lets the scores start from how often each piece occurs.
+
+        That is the first thing a fresh model learns, and the plateau on which it learns it is
+        left at once.
+
+        Args:
+            log_frequencies: float `(vocab_size,)`, logarithms of shares or of counts; a constant
+                beside them changes nothing. Count every piece at least once.
+
+        Raises:
+            ValueError: another shape, or a value that is not finite.
+        """
+        values = np.asarray(log_frequencies, "float32")
+        if values.shape != (self.config.vocab_size,):
+            raise ValueError(
+                f"log_frequencies must hold one value for each of the {self.config.vocab_size} "
+                f"pieces: got the shape {values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"log_frequencies must be finite: got {values[~np.isfinite(values)][0]} for piece "
+                f"{int(np.flatnonzero(~np.isfinite(values))[0])}. Count every piece at least once."
+            )
+        self.output_bias.assign(values)
 
     def _output_table(self):
         embeddings = self._embeddings.layer

@@ -94,6 +94,10 @@ class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
         config = super().get_compile_config()
         return config | {"loss": "auto"} if config and self._measures else config
 
+    def set_output_bias(self, log_frequencies):
+        """Lets the scores of masked words start from the frequencies: see `MaskedLMHead`."""
+        self.masked_lm_head.set_output_bias(log_frequencies)
+
     def objective_counts(self, batch):
         """How many answers of a batch count: see `albert_tf.models.objectives`."""
         return objective_counts(batch)

@@ -92,6 +92,24 @@ def test_parts_of_a_batch_add_up_to_its_loss(model):
     assert parts == pytest.approx(evaluate(model)["loss"], rel=1e-5)
 
 
+def test_a_fresh_model_knows_the_frequencies_it_is_told(model):
+    counts = np.bincount(Y["mlm_logits"].ravel(), minlength=88) + 1
+    before = evaluate(model, weights=None)["masked_lm_loss"]
+    model.set_output_bias(np.log(counts))
+    expected = -np.log(counts / counts.sum())[Y["mlm_logits"]].mean()
+    # What a fresh model makes of the words is small beside a bias.
+    assert evaluate(model, weights=None)["masked_lm_loss"] == pytest.approx(expected, abs=0.05)
+    assert before > expected + 0.3
+    model.set_output_bias(np.zeros(88))
+
+
+def test_frequencies_of_another_vocabulary_or_of_nothing_are_refused(model):
+    with pytest.raises(ValueError, match=r"each of the 88 pieces: got the shape \(30,\)"):
+        model.set_output_bias(np.zeros(30))
+    with pytest.raises(ValueError, match="got -inf for piece 5. Count every piece"):
+        model.set_output_bias(np.where(np.arange(88) == 5, -np.inf, 0))
+
+
 def test_sentence_order_without_weights_adds_nothing_and_is_not_nan(model):
     found = evaluate(model, WEIGHTS | {"sop_logits": np.zeros(ROWS)})
     assert found["sentence_order_loss"] == found["sentence_order_accuracy"] == 0
