@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from json import JSONDecodeError, JSONDecoder
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ class Item(NamedTuple):
         )
 
 
+_SPACE = re.compile(r"\s*")
 _KINDS = {str: "a text", list: "a list", dict: "an object", int: "a whole number"}
 
 
@@ -70,7 +72,7 @@ def read_json_items(path) -> list[Item]:
     text = "\n".join(row["text"] for row in read_rows(path, format="lines").cells)
     decoder, items, end, line = JSONDecoder(), [], 0, 1
     while True:
-        start = end + len(text[end:]) - len(text[end:].lstrip())
+        start = _SPACE.match(text, end).end()
         line += text.count("\n", end, start)
         if start == len(text):
             break

@@ -18,9 +18,8 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
     """Deals raw input into batches of about the same length, short ones first.
 
     Args:
-        x: string tensor `(rows,)`, or a dictionary of tensors or ragged tensors `(rows, ...)` of
-            which one string tensor, `text`, tells the length; or a dataset of batches of such,
-            whose order is kept.
+        x: string tensor `(rows,)`, or a dictionary of tensors or ragged tensors `(rows, ...)`,
+            whose strings tell the length; or a dataset of batches of such, whose order is kept.
         batch_size: rows of a batch; not for a dataset.
 
     Yields:
@@ -28,18 +27,32 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
     """
     if is_dataset(x):
         start = 0
-        for batch in x:
-            stop = start + _num_rows(batch)
+        # A PyDataset has no end of its own.
+        for batch in x if isinstance(x, tf.data.Dataset) else map(x.__getitem__, range(len(x))):
+            stop = start + int(keras.tree.flatten(batch)[0].shape[0])
             yield np.arange(start, stop), batch
             start = stop
         return
-    text = x["text"] if isinstance(x, dict) else x
-    lengths = tf.strings.length(text, unit="BYTE").numpy()
-    order = np.argsort(lengths, kind="stable")
+    order = np.argsort(sum(map(_num_bytes, keras.tree.flatten(x))), kind="stable")
     for start in range(0, len(order), batch_size or BATCH_SIZE):
         indices = order[start : start + (batch_size or BATCH_SIZE)]
         yield indices, keras.tree.map_structure(lambda a, i=indices: tf.gather(a, i), x)
 
 
-def _num_rows(batch):
-    return int(keras.tree.flatten(batch)[0].shape[0])
+def refuse_options(options):
+    """Raises for options of `keras.Model.predict` that have no meaning for raw input."""
+    if options:
+        raise ValueError(
+            f"predict takes batch_size for raw input: got {', '.join(sorted(options))} too. Set "
+            "preprocessor to None to predict on arrays."
+        )
+
+
+def _num_bytes(texts):
+    """The length of each row of strings, int array; 0 for what is none."""
+    if texts.dtype != tf.string:
+        return 0
+    if isinstance(texts, tf.RaggedTensor):
+        lengths = texts.with_values(tf.strings.length(texts.values))
+        return tf.reduce_sum(lengths, axis=1).numpy()
+    return tf.strings.length(texts).numpy()

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from albert_tf.data.entities import entities_of, is_entity_tag
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches
+from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
 from albert_tf.tasks.token_classifier_preprocessor import AlbertTokenClassifierPreprocessor
 from albert_tf.tasks.weighted import WeightedAnswers
 
@@ -89,6 +89,7 @@ class AlbertTokenClassifier(WeightedAnswers, AlbertTask, keras_hub.models.Task):
         """Logits: of the words of each text with a preprocessor, else of tokens; see the class."""
         if self.preprocessor is None:
             return super().predict(x, batch_size, verbose=verbose, **kwargs)
+        refuse_options(kwargs)
         return [logits for _, logits in self._answers(x, batch_size)]
 
     def entities(self, x, batch_size=None) -> list[list[dict]]:
