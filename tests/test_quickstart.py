@@ -8,6 +8,9 @@ from albert_tf.quickstart.report import QuickstartResult
 from albert_tf.quickstart.run import run
 from albert_tf.quickstart.scale import Scale
 
+# Half a minute for the whole story, small as it is.
+pytestmark = pytest.mark.slow
+
 SMALL = Scale(
     packages=("absl", "h5py", "rich", "click"),
     num_classes=3,
