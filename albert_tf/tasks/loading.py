@@ -243,14 +243,18 @@ def fill_from_preset(directory, model, fresh_head=False):
         directory: `Path` of the preset.
         model: `AlbertBackbone` or a task.
         fresh_head: whether the task's own weights stay as drawn; they also do where the preset
-            holds a backbone alone, or another task.
+            holds a backbone alone, another task, or the task with another kind of `head`.
 
     Raises:
         CheckpointError: weights are missing, unexpected or misshapen.
     """
     backbone = getattr(model, "backbone", model)
     load_weights(directory, backbone, backbone)
-    if model is not backbone and not fresh_head and isinstance(model, _saved_class(directory)):
+    if model is backbone or fresh_head or not isinstance(model, _saved_class(directory)):
+        return
+    # A head of another kind is a new one, as with `num_classes`.
+    kind = model.get_config().get("head")
+    if read_json(directory / "task.json")["config"].get("head", kind) == kind:
         load_weights(directory, model, backbone)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from albert_tf.data.squad import Answer, check_answer
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.layers.span_head import ConditionalSpanHead
 from albert_tf.tasks.answer_spans import (
@@ -16,13 +15,14 @@ from albert_tf.tasks.answer_spans import (
     independent_spans,
     over_windows,
 )
-from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.question_answering_preprocessor import (
     AlbertQuestionAnsweringPreprocessor,
-    answer_text_and_start,
+    check_answers,
     question_and_context,
+    question_columns,
 )
-from albert_tf.text.nested import as_text
+from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
 
 HEADS = ("independent", "conditional")
 
@@ -133,7 +133,7 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
                 found on the way, as an `InvalidArgumentError`.)
         """
         if self.preprocessor is not None and y is not None:
-            _check_answers(x, y)
+            check_answers(x, y)
         return super().fit(x, y, batch_size, sample_weight, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -154,22 +154,21 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
             return y
         return {name: y[name] for name in y_pred}
 
-    def predict(self, x=None, batch_size=None, verbose="auto", steps=None, **kwargs):
+    def predict(self, x=None, batch_size=None, **kwargs):
         """Answers to raw questions, or the outputs of a call for arrays; see the class."""
         if self.preprocessor is None:
-            return super().predict(x, batch_size, verbose=verbose, steps=steps, **kwargs)
-        best = self.predict_n_best(x, batch_size, verbose, steps)
-        return _as_arrays(choose(best, best["null_odds"], self.null_threshold))
+            return super().predict(x, batch_size, **kwargs)
+        kwargs.pop("verbose", None)
+        refuse_options(kwargs)
+        return self.choose(self.predict_n_best(x, batch_size))
 
-    def predict_n_best(self, x, batch_size=None, verbose="auto", steps=None):
+    def predict_n_best(self, x, batch_size=None):
         """The best different answers to raw questions, whatever `null_threshold` is.
 
         Args:
             x: a dictionary of `question` and `context`, a tuple of the two, or a dataset of
                 batches of such.
-            batch_size: questions a batch; those with contexts of similar length come together.
-            verbose: 0 for no progress bar.
-            steps: how many batches of a dataset to take; None for all.
+            batch_size: questions a batch; those with texts of similar length come together.
 
         Returns:
             Dictionary of arrays `(num_questions, num_answers)`, as `best_answers` gives them, and
@@ -177,19 +176,21 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
         """
         if self.preprocessor is None:
             raise ValueError("Raw questions need a preprocessor: this model has none.")
-        batches, order = _batches_of(x, batch_size or BATCH_SIZE, steps)
-        progress = keras.utils.Progbar(len(batches), verbose=0 if verbose == 0 else 1)
         if self._answer_batch is None:
             self._answer_batch = _untracked(self._n_best)
-        parts = []
-        for question, context in batches:
-            parts.append(self._answer_batch(question, context))
-            progress.add(1)
+        parts, rows = [], []
+        for indices, batch in raw_batches(x if is_dataset(x) else question_columns(x), batch_size):
+            parts.append(self._answer_batch(*question_and_context(batch)))
+            rows.append(indices)
+        if not parts:
+            raise ValueError("There must be a question to answer: got none.")
+        back = np.argsort(np.concatenate(rows))
         merged = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        if order is not None:
-            back = np.argsort(order)
-            merged = {name: values[back] for name, values in merged.items()}
-        return _as_arrays(merged)
+        return _as_arrays({name: values[back] for name, values in merged.items()})
+
+    def choose(self, best):
+        """From what `predict_n_best` gives to what `predict` gives, by `null_threshold`."""
+        return _as_arrays(choose(best, best["null_odds"], self.null_threshold))
 
     def read_answers(self, outputs, windows, contexts):
         """From the outputs of a call to the best answers, in the graph.
@@ -252,35 +253,6 @@ def _position_loss(positions, logits):
 def _impossible_loss(is_impossible, logits):
     is_impossible = ops.cast(is_impossible, logits.dtype)
     return 0.5 * ops.binary_crossentropy(is_impossible, logits, from_logits=True)
-
-
-def _check_answers(x, y):
-    contexts = _texts(question_and_context(x)[1])
-    texts, starts = answer_text_and_start(y)
-    rows = zip(contexts, _texts(texts), np.asarray(starts).tolist(), strict=True)
-    for number, (context, text, start) in enumerate(rows):
-        if text:
-            check_answer(context, Answer(text, start), f"question {number}")
-
-
-def _texts(column):
-    return [text.decode(errors="replace") for text in as_text(column).numpy()]
-
-
-def _batches_of(x, batch_size, steps):
-    """Batches of (question, context), and the order of the questions in them; None as given."""
-    if isinstance(x, tf.data.Dataset):
-        x = x if steps is None else x.take(steps)
-        return [question_and_context(keras.utils.unpack_x_y_sample_weight(b)[0]) for b in x], None
-    question, context = map(as_text, question_and_context(x))
-    if question.shape.rank != 1 or question.shape != context.shape:
-        raise ValueError(
-            "Questions and contexts come as two lists of one length: got shapes "
-            f"{tuple(question.shape)} and {tuple(context.shape)}. Put a single one in a list."
-        )
-    order = np.argsort(tf.strings.length(context).numpy(), kind="stable")
-    cuts = np.split(order, range(batch_size, len(order), batch_size))
-    return [(tf.gather(question, cut), tf.gather(context, cut)) for cut in cuts], order
 
 
 def _untracked(function):

@@ -2,8 +2,10 @@
 
 import keras
 import keras_hub
+import numpy as np
 import tensorflow as tf
 
+from albert_tf.data.squad import Answer, check_answer
 from albert_tf.data.windows import WindowSizes, make_windows
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.text.nested import as_text
@@ -97,11 +99,13 @@ class AlbertQuestionAnsweringPreprocessor(keras_hub.models.Preprocessor):
 
 
 def question_and_context(x):
-    """Both texts of a dictionary or tuple of them.
+    """Both texts of a dictionary or tuple of them, or of a tuple (such texts, labels).
 
     Raises:
-        ValueError: it is neither, or has other names.
+        ValueError: it is none of these, or has other names.
     """
+    if isinstance(x, tuple) and x and isinstance(x[0], (dict, tuple)):
+        x = x[0]
     if isinstance(x, dict) and set(x) == {"question", "context"}:
         return x["question"], x["context"]
     if isinstance(x, tuple) and len(x) == 2:
@@ -111,6 +115,31 @@ def question_and_context(x):
         "Questions come with their contexts, as a dictionary of question and context or as a tuple "
         f"(questions, contexts): got {got}."
     )
+
+
+def question_columns(x):
+    """Questions and contexts as a dictionary of string tensors `(num_questions,)`.
+
+    Raises:
+        ValueError: as `question_and_context`, or they are no two lists of one length.
+    """
+    question, context = map(as_text, question_and_context(x))
+    if question.shape.rank != 1 or question.shape != context.shape:
+        raise ValueError(
+            "Questions and contexts come as two lists of one length: got shapes "
+            f"{tuple(question.shape)} and {tuple(context.shape)}. Put a single one in a list."
+        )
+    return {"question": question, "context": context}
+
+
+def check_answers(x, y):
+    """Raises `ValueError` where an answer to raw questions does not stand at its offset."""
+    contexts = _strings(question_columns(x)["context"])
+    texts, starts = answer_text_and_start(y)
+    rows = zip(contexts, _strings(as_text(texts)), np.asarray(starts).tolist(), strict=True)
+    for number, (context, text, start) in enumerate(rows):
+        if text:
+            check_answer(context, Answer(text, start), f"question {number}")
 
 
 def answer_text_and_start(y):
@@ -126,6 +155,10 @@ def answer_text_and_start(y):
         "Answers come as a dictionary of answer_text and answer_start (the Unicode character of "
         f'the context that it starts at; "" and -1 for no answer): got {got}.'
     )
+
+
+def _strings(texts):
+    return [text.decode(errors="replace") for text in texts.numpy()]
 
 
 def _column(values):

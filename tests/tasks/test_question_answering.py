@@ -65,7 +65,7 @@ def test_a_tiny_model_learns_to_answer_and_to_be_silent(trained):
 
 
 def test_the_best_answers_are_different_texts_that_share_one_probability(trained):
-    found = trained[0].predict_n_best(ASKED, verbose=0)
+    found = trained[0].predict_n_best(ASKED)
     for texts, shares in zip(found["text"], found["probability"], strict=True):
         texts = [text for text in texts if text]
         assert len(set(texts)) == len(texts) > 5
@@ -114,6 +114,15 @@ def test_a_preset_gives_the_answers_back(trained, tmp_path):
         np.testing.assert_array_equal(found[name], values)
 
 
+def test_another_head_on_a_preset_is_new(tiny_config, preprocessor, tmp_path):
+    model = make(tiny_config, preprocessor, "independent")
+    model.save_to_preset(tmp_path / "preset")
+    found = AlbertQuestionAnswering.from_preset(tmp_path / "preset", head="conditional")
+    assert found.is_conditional
+    for ours, theirs in zip(found.backbone.weights, model.backbone.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_odd_texts_are_answered(trained):
     contexts = ["", " \n ", "\x00", "日本", "word " * 300, b"a \xff cat", "a\ud800b"]
     questions = ["", "who? " * 100, "\u200b", "日本?", "what", b"\xff", ""]
@@ -121,9 +130,7 @@ def test_odd_texts_are_answered(trained):
     found = model.predict({"question": questions[:5], "context": contexts[:5]}, verbose=0)
     assert found["answer"][:2].tolist() == ["", ""]
     assert np.isfinite(found["null_odds"]).all()
-    broken = model.predict_n_best(
-        (tf.constant(questions[5:6]), tf.constant(contexts[5:6])), verbose=0
-    )
+    broken = model.predict_n_best((tf.constant(questions[5:6]), tf.constant(contexts[5:6])))
     assert "a \ufffd cat" in broken["text"][0]
     assert model.predict((questions[6:], contexts[6:]), verbose=0)["answer"].shape == (1,)
 
@@ -189,3 +196,7 @@ def test_what_does_not_fit_is_refused(tiny_config, tiny_tokenizer, preprocessor,
         trained[0].predict({"question": "who?", "context": "the cat"})
     with pytest.raises(ValueError, match=r"shapes \(2,\) and \(1,\)"):
         trained[0].predict((["a", "b"], ["c"]))
+    with pytest.raises(ValueError, match="a question to answer: got none"):
+        trained[0].predict(([], []))
+    with pytest.raises(ValueError, match="got steps too"):
+        trained[0].predict(ASKED, steps=1)
