@@ -9,13 +9,13 @@ from albert_tf.models.deepening import deepen, source_of
 from albert_tf.models.pretrainer import AlbertPretrainer
 
 
-def pretrainer(config, **changes):
+def backbone(config, **changes):
     keras.utils.set_random_seed(0)
-    return AlbertPretrainer(AlbertBackbone(dataclasses.replace(config, **changes), recompute=True))
+    return AlbertBackbone(dataclasses.replace(config, **changes), recompute=True)
 
 
 def test_a_shared_model_keeps_every_weight_and_gets_deeper(tiny_config):
-    model = pretrainer(tiny_config)
+    model = AlbertPretrainer(backbone(tiny_config))
     deeper = deepen(model, 6)
     assert deeper.backbone.albert_config == dataclasses.replace(tiny_config, num_hidden_layers=6)
     assert deeper.backbone.encoder.recompute
@@ -25,21 +25,21 @@ def test_a_shared_model_keeps_every_weight_and_gets_deeper(tiny_config):
 
 
 def test_deeper_is_the_same_block_used_again(tiny_config):
-    model = pretrainer(tiny_config)
+    model = backbone(tiny_config)
     ids = np.arange(5, 12, dtype="int32")[None]
     x = {"token_ids": ids, "segment_ids": ids % 2, "padding_mask": np.ones_like(ids)}
-    shallow = model.backbone.all_outputs(x)["hidden_states"]
-    deep = deepen(model, 5).backbone.all_outputs(x)["hidden_states"]
+    shallow = model.all_outputs(x)["hidden_states"]
+    deep = deepen(model, 5).all_outputs(x)["hidden_states"]
     for one, other in zip(shallow, deep, strict=False):
         np.testing.assert_array_equal(one, other)
     assert len(deep) == 6
 
 
 def test_unshared_layers_start_from_those_at_their_share_of_the_depth(tiny_config):
-    model = pretrainer(tiny_config, sharing="none", embedding_size=24)
+    model = backbone(tiny_config, sharing="none", embedding_size=24)
     deeper = deepen(model, 6)
     for layers in ("attentions", "feed_forwards"):
-        old, new = (getattr(m.backbone.encoder, layers) for m in (model, deeper))
+        old, new = (getattr(m.encoder, layers) for m in (model, deeper))
         for step, layer in enumerate(new):
             for weight, source in zip(layer.weights, old[step // 2].weights, strict=True):
                 np.testing.assert_array_equal(weight, source)
@@ -66,4 +66,4 @@ def test_sets_of_weights_stay_at_their_place_in_depth(tiny_config, changes, dept
 
 def test_a_depth_that_is_not_above_is_refused(tiny_config):
     with pytest.raises(ValueError, match="got 3 for a model of 3 layers"):
-        deepen(pretrainer(tiny_config), 3)
+        deepen(backbone(tiny_config), 3)
