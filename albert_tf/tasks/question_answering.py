@@ -8,6 +8,7 @@ from keras import ops
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.layers.span_head import ConditionalSpanHead
+from albert_tf.tasks.answer_graphs import AnswerGraphs
 from albert_tf.tasks.answer_spans import (
     Spans,
     best_answers,
@@ -15,7 +16,7 @@ from albert_tf.tasks.answer_spans import (
     independent_spans,
     over_windows,
 )
-from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
 from albert_tf.tasks.question_answering_preprocessor import (
     AlbertQuestionAnsweringPreprocessor,
     check_answers,
@@ -63,7 +64,7 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
 
     preprocessor_cls = AlbertQuestionAnsweringPreprocessor
     reads_pooler = False
-    _answer_batch = None
+    _graphs = None
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        self._answer_batch = None  # as Keras forgets what it has traced
+        self._graphs = None  # as Keras forgets what it has traced
 
     def fit(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Trains; see the class, and `AlbertTask.fit`.
@@ -168,7 +169,8 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
         Args:
             x: a dictionary of `question` and `context`, a tuple of the two, or a dataset of
                 batches of such.
-            batch_size: questions a batch; those with texts of similar length come together.
+            batch_size: questions a batch, those with texts of similar length together, and rows
+                that the model reads at a time; a context of any length fits into memory.
 
         Returns:
             Dictionary of arrays `(num_questions, num_answers)`, as `best_answers` gives them, and
@@ -176,11 +178,12 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
         """
         if self.preprocessor is None:
             raise ValueError("Raw questions need a preprocessor: this model has none.")
-        if self._answer_batch is None:
-            self._answer_batch = _untracked(self._n_best)
+        if self._graphs is None:
+            self._graphs = AnswerGraphs(self)
+        batch_size = batch_size or BATCH_SIZE
         parts, rows = [], []
         for indices, batch in raw_batches(x if is_dataset(x) else question_columns(x), batch_size):
-            parts.append(self._answer_batch(*question_and_context(batch)))
+            parts.append(self._graphs(*question_and_context(batch), max_rows=batch_size))
             rows.append(indices)
         if not parts:
             raise ValueError("There must be a question to answer: got none.")
@@ -226,11 +229,6 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
             null_odds -= best["start_score"][:, 0] + best["end_score"][:, 0]
         return best | {"null_odds": null_odds}
 
-    def _n_best(self, question, context):
-        windows = self.preprocessor((question, context))
-        outputs = self({name: windows[name] for name in self.input}, training=False)
-        return self.read_answers(outputs, windows, context)
-
     def get_config(self):
         return super().get_config() | {
             "head": HEADS[self.is_conditional],
@@ -253,13 +251,6 @@ def _position_loss(positions, logits):
 def _impossible_loss(is_impossible, logits):
     is_impossible = ops.cast(is_impossible, logits.dtype)
     return 0.5 * ops.binary_crossentropy(is_impossible, logits, from_logits=True)
-
-
-def _untracked(function):
-    """A graph of two string columns that TensorFlow does not save along with the model."""
-    column = tf.TensorSpec([None], tf.string)
-    graph = tf.function(function, input_signature=[column, column], autograph=False)
-    return lambda question, context: {k: v.numpy() for k, v in graph(question, context).items()}
 
 
 def _as_arrays(answers):
