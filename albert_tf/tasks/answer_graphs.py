@@ -13,6 +13,9 @@ class AnswerGraphs:
 
     Args:
         model: `AlbertQuestionAnswering` with a preprocessor.
+
+    Attributes:
+        preprocessor: the one that was traced.
     """
 
     def __init__(self, model):
@@ -22,7 +25,8 @@ class AnswerGraphs:
         notes = {name: tf.TensorSpec([None, None], tf.int32) for name in NOTES}
         notes["question_index"] = tf.TensorSpec([None], tf.int32)
         self._ids, self._notes = tuple(ids), tuple(notes)
-        self._cut = _graph(lambda *texts: model.preprocessor(texts), column, column)
+        self.preprocessor = model.preprocessor
+        self._cut = _graph(lambda *texts: self.preprocessor(texts), column, column)
         self._run = _graph(lambda rows: model(rows, training=False), ids)
         self._read = _graph(model.read_answers, outputs, notes, column)
 

@@ -178,7 +178,7 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
         """
         if self.preprocessor is None:
             raise ValueError("Raw questions need a preprocessor: this model has none.")
-        if self._graphs is None:
+        if self._graphs is None or self._graphs.preprocessor is not self.preprocessor:
             self._graphs = AnswerGraphs(self)
         batch_size = batch_size or BATCH_SIZE
         parts, rows = [], []
