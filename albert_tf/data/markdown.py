@@ -14,12 +14,12 @@ _UNDERLINES = re.compile(r"(?<![^\W_])(_{1,3})(?=[^\s_])([^_]+)(?<=[^\s_])\1(?![
 _CODE = re.compile(r"`+([^`]+)`+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--[^<]*?-->")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_MARKS = re.compile(r"[*_`\[<\\&>+=~]|^[ \t]*-", re.MULTILINE)
+_MARKS = re.compile(r"[*_`\[<\\&>+=~]")
 
 
 def plain_text(paragraph: str) -> str:
     """Removes the marks of a paragraph: emphasis, links, lists, quotes, rules, tags, entities."""
-    if not _MARKS.search(paragraph):
+    if not _MARKS.search(paragraph) and "- " not in paragraph and "---" not in paragraph:
         return paragraph
     text = _LINE_MARK.sub("", _RULE.sub("", paragraph))
     # Most paragraphs have marks of one kind: looking for a character is cheaper.

@@ -44,20 +44,17 @@ def mask_rows(
     bits = _draw(keys, WORDS, num_words)
     bounds = np.array(thresholds(ngram_odds(law.max_ngram)), np.uint64)
     sizes = 1 + np.searchsorted(bounds, bits & _LOW, side="right")
-    taken, counts = [], np.zeros(len(lengths), np.int64)
-    word, begin = 0, 0
-    for row, (num, size) in enumerate(zip(num_words.tolist(), num_text.tolist(), strict=True)):
+    taken, counts = [], []
+    word, begin, words, sizes = 0, 0, words.tolist(), sizes.tolist()
+    rows = (num_words.tolist(), num_text.tolist(), lengths.tolist())
+    for num, size, length in zip(*rows, strict=True):
         here = slice(word, word + num)
-        picked = _take(
-            [*words[here].tolist(), begin + size],
-            bits[here].argsort(kind="stable").tolist(),
-            sizes[here].tolist(),
-            law.budget(int(lengths[row])),
-        )
-        counts[row] = len(picked)
+        order = bits[here].argsort(kind="stable").tolist()
+        picked = _take([*words[here], begin + size], order, sizes[here], law.budget(length))
+        counts.append(len(picked))
         taken += picked
         word, begin = word + num, begin + size
-    picked = text[np.array(taken, np.int64)]
+    picked, counts = text[np.array(taken, np.int64)], np.array(counts, np.int64)
     return _replace(token_ids, picked, _draw(keys, TOKENS, counts), vocabulary), picked, counts
 
 

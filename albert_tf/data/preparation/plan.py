@@ -9,7 +9,6 @@ from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.preparation.corpus import TextFile
 from albert_tf.data.preparation.rows import held_out_chance
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
-from albert_tf.text.sentencepiece_model import SentencePieceModel
 
 
 def read_vocabulary(path: str | Path) -> tuple[bytes, int]:
@@ -19,9 +18,8 @@ def read_vocabulary(path: str | Path) -> tuple[bytes, int]:
         FileNotFoundError: there is no such file.
         ValueError: it is no SentencePiece model, or lacks a special piece.
     """
-    model = SentencePieceModel(path)
-    MaskingVocabulary.from_sentencepiece(model.proto)  # looks for the special pieces
-    return model.proto, len(model.pieces)
+    size = len(MaskingVocabulary.from_sentencepiece(path).word_starts)  # looks for special pieces
+    return Path(path).read_bytes(), size
 
 
 def plan_of(files: list[TextFile], proto: bytes, settings: PreparationSettings) -> dict:

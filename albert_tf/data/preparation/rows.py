@@ -51,7 +51,10 @@ class RowMaker:
         self._settings = settings
         self._law = settings.masking_law()
         self._encoder = PlainEncoder(vocabulary, settings.lowercase, settings.keep_accents)
-        self._masking = MaskingVocabulary.from_sentencepiece(self._encoder.model.proto)
+        model = self._encoder.model
+        self._start_id, self._end_id = model.ids["[CLS]"], model.ids["[SEP]"]
+        if settings.masking == "static":
+            self._masking = MaskingVocabulary.from_sentencepiece(model.proto)
 
     def rows_of_task(
         self, task: Iterable[Piece], open_binary=None
@@ -134,8 +137,8 @@ class RowMaker:
         is_pair = self._settings.objective != "none"
         lengths = first_lengths + (segment_lengths[:, 1] + 1 if is_pair else 0)
         begins = np.cumsum(lengths) - lengths
-        token_ids = np.full(lengths.sum(), self._masking.end_id, np.int32)
-        token_ids[begins] = self._masking.start_id
+        token_ids = np.full(lengths.sum(), self._end_id, np.int32)
+        token_ids[begins] = self._start_id
         places = np.stack([begins + 1, begins + first_lengths], axis=1)
         token_ids[_indices(places, segment_lengths)] = ids[
             _indices(spans[:, 0:4:2], segment_lengths)

@@ -108,6 +108,20 @@ def test_other_file_systems_are_read_and_written(books, vocabulary, store, prepa
         on_runner(["store://corpus"], vocabulary, "store://made/records")
 
 
+@pytest.mark.parametrize(
+    ("runner", "given"),
+    [
+        ("DataflowRunner", ["project=p", "region=r", "temp_location=gs://b/t", "num_workers=9"]),
+        ("FlinkRunner", ["flink_master=h:8081", "environment_type=EXTERNAL", "parallelism=64"]),
+        ("SparkRunner", ["spark_master_url=spark://h:7077", "environment_config=h:50000"]),
+    ],
+)
+def test_options_of_each_runner_are_passed_through(runner, given):
+    options = on_beam.pipeline_options(runner, given).get_all_options(drop_default=True)
+    assert options["runner"] == runner
+    assert {f"{name}={value}" for name, value in options.items()} >= set(given)
+
+
 def test_an_unknown_option_is_refused(books, vocabulary, tmp_path):
     with pytest.raises(ValueError, match="must be ones that it knows: got 'direct_workers'"):
         on_runner([books], vocabulary, tmp_path / "beam", ["direct_workers=2"])
