@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.tasks.preprocessing import FitsModel
 from albert_tf.text.cleanup import clean_text
 from albert_tf.text.nested import as_text
 from albert_tf.tokenizer import AlbertTokenizer
@@ -15,7 +16,7 @@ BLANK = "_"
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertMultipleChoicePreprocessor(keras_hub.models.Preprocessor):
+class AlbertMultipleChoicePreprocessor(FitsModel, keras_hub.models.Preprocessor):
     """Packs a row for each choice, in the graph: [CLS] passage [SEP] question and choice [SEP].
 
     As in the original (race_utils.py): every `_` of the question becomes the choice; without one
@@ -55,9 +56,6 @@ class AlbertMultipleChoicePreprocessor(keras_hub.models.Preprocessor):
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.max_qa_length = limit
-
-    def build(self, input_shape):
-        self.built = True
 
     def call(self, x, y=None, sample_weight=None):
         with tf.device("cpu"):

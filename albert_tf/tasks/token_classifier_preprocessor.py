@@ -7,6 +7,7 @@ import tensorflow as tf
 from albert_tf.data.packing import pack_segments
 from albert_tf.data.row_windows import cut_windows
 from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.tasks.preprocessing import FitsModel
 from albert_tf.text.nested import as_text
 from albert_tf.text.words import join_words, word_spans
 from albert_tf.tokenizer import AlbertTokenizer
@@ -15,7 +16,7 @@ NO_WORD = -1
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertTokenClassifierPreprocessor(keras_hub.models.Preprocessor):
+class AlbertTokenClassifierPreprocessor(FitsModel, keras_hub.models.Preprocessor):
     """Tokenizes texts whose words carry labels, in the graph.
 
     The text is tokenized as a whole, and a piece belongs to the word that its first character
@@ -63,9 +64,6 @@ class AlbertTokenClassifierPreprocessor(keras_hub.models.Preprocessor):
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         self.overlap = overlap
-
-    def build(self, input_shape):
-        self.built = True
 
     def __call__(self, x, y=None, sample_weight=None, **kwargs):
         # keras_hub takes a lone tuple for (x, y).

@@ -32,14 +32,13 @@ class TokenClassification:
         Raises:
             FileNotFoundError, ValueError: see `read_tagged_texts`.
         """
-        train = self.read_file(settings.train)
-        dev = settings.dev and self.read_file(settings.dev, train.class_names)
-        return train, dev
+        train = self.read_data(settings.train)
+        return train, settings.dev and self.read_data(settings.dev, class_names=train.class_names)
 
-    def read_file(self, path, class_names=None, with_tags=True) -> TaggedTexts:
+    def read_data(self, path, with_answers=True, class_names=None) -> TaggedTexts:
         """Reads one file by the tags of a model."""
         columns = {"word_column": self.word_column, "tag_column": self.tag_column}
-        return read_tagged_texts(path, class_names=class_names, with_tags=with_tags, **columns)
+        return read_tagged_texts(path, class_names=class_names, with_tags=with_answers, **columns)
 
     def build(self, start, examples, *, tokenizer=None, sequence_length=128, dropout=0.1, **more):
         """The classifier for the tags of `examples`, on `start`; see `task_on`."""
