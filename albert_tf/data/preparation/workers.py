@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -94,4 +95,6 @@ def _start_process(settings, vocabulary):
     # A worker waits for work for ever when its parent was killed; this one ends with it.
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    # Control-C reaches all processes; the parent's word on it is enough.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     _start(settings, vocabulary)
