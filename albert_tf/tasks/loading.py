@@ -265,11 +265,14 @@ def register_tasks():
 
 
 def _saved_class(directory):
-    register_tasks()
     names = {}
     for file in ("config.json", "task.json"):
         if (directory / file).is_file():
             names[file] = read_json(directory / file).get("registered_name")
+    # Not all tasks: most need TensorFlow, and a pretrainer also trains on JAX without it.
+    for module, name in TASKS.values():
+        if f"albert_tf>{name}" in names.values():
+            importlib.import_module(module)
     classes = [keras.saving.get_registered_object(name) for name in names.values()]
     if None in classes or not issubclass(classes[0], AlbertBackbone):
         raise CheckpointError(

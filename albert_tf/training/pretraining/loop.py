@@ -5,10 +5,7 @@ was never broken off. So a checkpoint is written after all else that its step as
 what was added up for the next measurement.
 """
 
-import contextlib
 import math
-import signal
-import threading
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -52,7 +49,6 @@ class Loop:
         self.measures = Measures()
         self.pace = Pace(settings.batch_size, row_cost, matrix_peak)
         self.progress = Progress(
-            TextColumn("pretraining"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -158,33 +154,8 @@ class Loop:
 
 def in_words(values):
     forms = {
-        "masked_lm_accuracy": "masked words {:.1%}",
+        "masked_lm_accuracy": "words {:.1%}",
         "sentence_order_accuracy": "order {:.1%}",
         "tokens_per_second": "{:,.0f} tokens/s",
     }
     return ", ".join(form.format(values[name]) for name, form in forms.items() if name in values)
-
-
-@contextlib.contextmanager
-def stop_requests():
-    """Turns SIGTERM and SIGINT into a wish: the yielded list is filled when one has come.
-
-    The step that is under way ends, and a checkpoint is written. A second SIGINT interrupts. In
-    a thread beside the main one, where there are no signals, the list stays empty.
-    """
-    requests = []
-    if threading.current_thread() is not threading.main_thread():
-        yield requests
-        return
-
-    def wish(number, frame):
-        if requests and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    previous = {number: signal.signal(number, wish) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield requests
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -20,6 +20,7 @@ def save_preset(model, records, path):
         records: `RecordSet` that it was trained on.
         path: directory.
     """
+    model.backbone.encoder.recompute = False  # of this training, not of the model
     shutil.rmtree(path, ignore_errors=True)
     with new_directory(path) as staged:
         model.save_to_preset(str(staged))

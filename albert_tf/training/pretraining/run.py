@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import warnings
 
 import keras
@@ -11,9 +12,11 @@ import keras
 from albert_tf.data.record_set import HELD_OUT, TRAIN, RecordSet
 from albert_tf.training.fields import as_values, default_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
-from albert_tf.training.pretraining.loop import Loop, stop_requests
+from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.preset import save_preset
 from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings
+from albert_tf.training.pretraining.stopping import stop_requests, stop_when_input_ends
+from albert_tf.training.pretraining.supervisor import SUPERVISED
 from albert_tf.training.pretraining.throughput import RowCost, training_flops_per_row
 from albert_tf.training.run_directory import Rows, RunDirectory
 
@@ -40,9 +43,12 @@ def pretrain(settings, show=True) -> dict | None:
         ArithmeticError: the loss or a weight stopped being a finite number.
         WorkerLost: another worker is gone.
     """
+    records = RecordSet.open(settings.records)
+    backend = open_backend(settings, records)
+    # Not before: TensorFlow's cluster takes SIGTERM for itself when it begins.
     with stop_requests() as requests:
-        records = RecordSet.open(settings.records)
-        backend = open_backend(settings, records)
+        if SUPERVISED in os.environ:
+            stop_when_input_ends()
         with backend.errors_named(), _open_run(settings, records, backend) as run:
             return _train(settings, records, backend, run, requests, show)
 

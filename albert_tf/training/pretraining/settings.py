@@ -34,6 +34,10 @@ class PretrainSettings:
         "start from random weights: configuration file or preset name", default=None
     )
     from_: str | None = flag("preset, run or checkpoint to start from", default=None)
+    frequency_bias: bool = flag(
+        "with --config: let the scores of words start from how often each piece occurs",
+        default=True,
+    )
     layers: int | None = flag(
         "with --from: make the model so deep, on the same shared weights", default=None
     )
@@ -41,6 +45,10 @@ class PretrainSettings:
     steps: int = flag("updates in all", default=125_000)
     batch_size: int = flag("rows an update, over all replicas", default=4096)
     micro_batches: int = flag("parts that a batch is worked off in, to save memory", default=1)
+    recompute: bool = flag(
+        "keep one state a layer and compute the rest again: less memory, a third more time",
+        default=False,
+    )
     optimizer: str = flag("of the updates", choices=OPTIMIZERS, default="lamb")
     learning_rate: float = flag("highest learning rate", default=0.00176)
     warmup_steps: int = flag("updates in which the rate rises", default=3125)

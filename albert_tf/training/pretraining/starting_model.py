@@ -5,10 +5,12 @@ from pathlib import Path
 from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
 from albert_tf.data.record_set import RecordSet
 from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.models.deepening import deepen
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.optimizers.groups import freeze
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.training.precision import dtype_policy
+from albert_tf.training.pretraining.piece_frequencies import log_frequencies
 from albert_tf.training.starting_config import starting_config
 
 PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
@@ -23,16 +25,21 @@ def starting_model(settings, records: RecordSet) -> AlbertPretrainer:
 
     Raises:
         FileNotFoundError: there is no such start.
-        ValueError: the vocabulary or the row length of the records does not fit the model, or a
-            pattern of `freeze` matches nothing.
+        ValueError: the vocabulary or the row length of the records does not fit the model, the
+            depth is not above that of the start, or a pattern of `freeze` matches nothing.
     """
     dtype = dtype_policy(settings.precision)
     if settings.from_ is None:
         config = starting_config(settings.config, records.vocabulary_size)
         model = AlbertPretrainer(AlbertBackbone(config, dtype=dtype))
+        if settings.frequency_bias:
+            model.set_output_bias(log_frequencies(records))
     else:
         model = _load(settings.from_, records, dtype)
+        if settings.layers is not None:
+            model = deepen(model, settings.layers)
     _check_fits(model.backbone.albert_config, records)
+    model.backbone.encoder.recompute = settings.recompute
     if settings.freeze:
         freeze(model, settings.freeze)
     return model

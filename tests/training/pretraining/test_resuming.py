@@ -1,20 +1,17 @@
-"""A run that is broken off and goes on must be the run that never was."""
+"""A run that is broken off and goes on must be the run that never was.
+
+`test_processes.py` does the same to real processes, and `test_run_directory.py` shows what else is
+refused where a run goes on.
+"""
 
 import json
+import shutil
 
-import numpy as np
 import pytest
 
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.run import pretrain
-
-# All that has a state or follows from the step: dropout, averages, schedules, sums of batches.
-EVERYTHING = {
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
-CLOCK = ("seconds", "tokens_per_second", "share_of_matrix_peak")
 
 
 class Broken(Exception):
@@ -33,43 +30,8 @@ def break_at(step, monkeypatch):
     monkeypatch.setattr(Loop, "_after", fail)
 
 
-def measurements(run):
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{name: v for name, v in row.items() if name not in CLOCK} for row in rows]
-
-
-def assert_same_run(run, other):
-    assert measurements(run) == measurements(other)
-    ours, theirs = (Checkpoints(path / "checkpoints") for path in (run, other))
-    assert ours.steps() == theirs.steps() and ours.best() == theirs.best()
-    for step in ours.steps():
-        (values, state), (expected, expected_state) = ours.load(step), theirs.load(step)
-        assert values.keys() == expected.keys() and state == expected_state
-        for name in values:
-            np.testing.assert_array_equal(values[name], expected[name], err_msg=name)
-
-
-@pytest.fixture(scope="module")
-def eventful(settings):
-    """Settings of a run in which everything that a checkpoint must hold is in use."""
-
-    def make(out, **changes):
-        config = settings(out).config | EVERYTHING
-        chosen = {"micro_batches": 2, "ema": 0.8, "depth_ratio": 0.5, "layer_decay": 0.7}
-        return settings(out, config=config, **chosen | changes)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(eventful, tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole") / "run"
-    pretrain(eventful(out), show=False)
-    return out
-
-
 def test_a_run_that_broke_off_is_bit_equal_to_one_that_did_not(
-    eventful, uninterrupted, tmp_path, monkeypatch
+    eventful, whole, assert_same_run, tmp_path, monkeypatch
 ):
     run = tmp_path / "run"
     break_at(17, monkeypatch)
@@ -83,4 +45,28 @@ def test_a_run_that_broke_off_is_bit_equal_to_one_that_did_not(
     with pytest.warns(UserWarning, match="damaged-step-00000015. The run goes on from step 12"):
         pretrain(eventful(run), show=False)
     assert json.loads((run / "resumed.jsonl").read_text())["step"] == 12
-    assert_same_run(run, uninterrupted)
+    assert_same_run(run, whole)
+
+
+def test_a_run_at_its_end_is_left_alone(eventful, whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    with pytest.raises(FileExistsError, match="at its end"):
+        pretrain(eventful(whole), show=False)
+    assert before == {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+
+
+def test_other_settings_and_fewer_steps_than_done_are_refused(eventful, whole, tmp_path):
+    run = shutil.copytree(whole, tmp_path / "run")
+    (run / "summary.json").unlink()
+    with pytest.raises(ValueError, match="steps was 20 and is 19; beta_2 was 0.999 and is 0.9"):
+        pretrain(eventful(run, steps=19, beta_2=0.9), show=False)
+    settings = json.loads((run / "settings.json").read_text())
+    (run / "settings.json").write_text(json.dumps(settings | {"steps": 19}))
+    with pytest.raises(ValueError, match="steps must be at least the 20 that are done: got 19"):
+        pretrain(eventful(run, steps=19), show=False)
+
+
+def test_a_batch_that_does_not_split_evenly_is_refused(settings, tmp_path):
+    with pytest.raises(ValueError, match="got 8 rows, 1 devices and 3 micro_batches. A batch_size"):
+        pretrain(settings(tmp_path / "run", micro_batches=3), show=False)
+    assert not (tmp_path / "run").exists()

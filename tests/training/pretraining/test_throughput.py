@@ -1,8 +1,45 @@
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from albert_tf.config import AlbertConfig
+from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.optimizers.adamw import AdamW
 from albert_tf.training.pretraining.measures import Measures
-from albert_tf.training.pretraining.throughput import training_flops_per_row
+from albert_tf.training.pretraining.tensorflow_steps import TensorFlowSteps
+from albert_tf.training.pretraining.throughput import matrix_peak, training_flops_per_row
+
+ROWS, LENGTH, MASKED = 4, 16, 3
+
+
+def products_in(graph):
+    """Operations of all products in a graph, from the shapes of what goes in and comes out."""
+    total = 0
+    for op in graph.get_operations():
+        if op.type in ("MatMul", "BatchMatMulV2"):
+            inner = op.inputs[0].shape[-2 if op.get_attr(_TRANSPOSED[op.type]) else -1]
+            total += 2 * int(np.prod(op.outputs[0].shape)) * inner
+    return total
+
+
+_TRANSPOSED = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
+
+
+@pytest.mark.parametrize("changes", [{}, {"sharing": "none", "embedding_size": 24}])
+def test_operations_are_those_of_the_products_in_the_graph(tiny_config, changes):
+    config = AlbertConfig.from_dict(tiny_config.to_dict() | changes)
+    model = AlbertPretrainer(AlbertBackbone(config))
+    optimizer = AdamW(0.1)
+    optimizer.build(model.trainable_variables)
+    ids = tf.TensorSpec((ROWS, LENGTH), tf.int32)
+    masked = tf.TensorSpec((ROWS, MASKED), tf.int32)
+    batch = {"token_ids": ids, "segment_ids": ids, "padding_mask": ids}
+    batch |= {"mask_positions": masked, "mask_ids": masked}
+    batch |= {"sentence_order_label": tf.TensorSpec((ROWS,), tf.int32)}
+    steps = TensorFlowSteps(model, optimizer)
+    graph = steps.train.get_concrete_function(batch).graph
+    assert products_in(graph) == ROWS * training_flops_per_row(config, LENGTH, MASKED)
 
 
 def test_operations_of_albert_base_by_hand():
@@ -13,9 +50,26 @@ def test_operations_of_albert_base_by_hand():
     assert training_flops_per_row(config, 512, 20) == 6 * (encoder + heads)
 
 
+def test_the_peak_is_that_of_a_processor_and_not_of_nothing():
+    # From a slow core to the fastest processors.
+    assert 1e9 < matrix_peak("float32", on_accelerator=False, repeats=1) < 1e14
+
+
 def test_means_are_over_answers_not_over_batches():
     measures = Measures()
     measures.add({"masked_lm": (np.float32(6.0), 1, 2), "sentence_order": (0.0, 0, 0)})
     measures.add({"masked_lm": (np.float32(2.0), 5, 6), "sentence_order": (0.0, 0, 0)})
     expected = {"loss": 1.0, "masked_lm_loss": 1.0, "masked_lm_accuracy": 0.75}
     assert measures.take() == expected
+    assert measures.take() == {"loss": 0.0}
+
+
+def test_sums_go_on_from_what_another_added_up():
+    first = Measures()
+    first.add({"masked_lm": (0.1, 1.0, 3.0)})
+    second = Measures(first.totals())
+    second.add({"masked_lm": (0.2, 0.0, 3.0)})
+    assert second.totals() == {"masked_lm": [0.1 + 0.2, 1.0, 6.0]}
+    assert second.are_finite()
+    second.add({"masked_lm": (np.nan, 0.0, 3.0)})
+    assert not second.are_finite()
