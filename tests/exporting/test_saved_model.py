@@ -14,6 +14,8 @@ from albert_tf.exporting.saved_model import export_saved_model
 from albert_tf.exporting.verification import ExportMismatchError, verify_saved_model
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.tasks.question_answering import AlbertQuestionAnswering
+from albert_tf.tasks.question_answering_preprocessor import AlbertQuestionAnsweringPreprocessor
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 
 
@@ -111,6 +113,13 @@ def test_other_models_answer_to_ids(task, backbone, tmp_path):
     assert set(graph_of(path).signature_def) - {"__saved_model_init_op"} == {"tokens"}
     outputs = {"mlm_logits", "sop_logits"} if task else {"sequence_output", "pooled_output"}
     assert set(graph_of(path).signature_def["tokens"].outputs) == outputs
+
+
+def test_a_task_that_reads_other_text_answers_to_ids(backbone, tiny_tokenizer, tmp_path):
+    preprocessor = AlbertQuestionAnsweringPreprocessor(tiny_tokenizer, sequence_length=48)
+    model = AlbertQuestionAnswering(backbone, preprocessor=preprocessor)
+    path = export_saved_model(model, tmp_path / "m")
+    assert set(graph_of(path).signature_def) - {"__saved_model_init_op"} == {"tokens"}
 
 
 def test_bfloat16_answers_like_float32_to_a_few_percent(classifier, texts, tmp_path):
