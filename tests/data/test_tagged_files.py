@@ -128,3 +128,9 @@ def test_wnut_17_is_read_whole(shared, tmp_path):
         num_words = sum(map(len, examples.starts))
         assert (len(examples), num_words, sum(map(len, found(examples)))) == counts
         assert len(examples.class_names) == 13
+
+
+def test_other_encodings_than_utf_8_are_refused_with_their_line(tmp_path):
+    (tmp_path / "d.conll").write_bytes("a\tO\nMüller\tB-per\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="d.conll, line 2: byte 0xfc at position 2 is not UTF-8"):
+        read_tagged_texts(tmp_path / "d.conll")
