@@ -1,6 +1,7 @@
 """A pretraining run from records to a preset (paper §4.1)."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import math
@@ -14,7 +15,7 @@ from albert_tf.training.fields import as_values, default_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.preset import save_preset
-from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings
+from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings, check_batch
 from albert_tf.training.pretraining.stopping import stop_requests, stop_when_input_ends
 from albert_tf.training.pretraining.supervisor import SUPERVISED
 from albert_tf.training.pretraining.throughput import RowCost, training_flops_per_row
@@ -77,7 +78,13 @@ def open_backend(settings, records):
 def describe(settings) -> dict:
     """Sizes of data, model and training, as JSON values, before anything is written."""
     records = RecordSet.open(settings.records)
+    num_workers = settings.workers
+    if num_workers is not None:
+        # None of them is started, and a model is the same on one device.
+        check_batch(settings, num_workers)
+        settings = dataclasses.replace(settings, strategy="one", workers=None, restarts=0)
     backend = open_backend(settings, records)
+    num_devices = num_workers or backend.num_devices
     model, cost = backend.model, _row_cost(settings, records, backend.model)
     steps_per_epoch = records.steps_per_epoch(settings.batch_size)
     return {
@@ -85,9 +92,9 @@ def describe(settings) -> dict:
         "trained_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
         "backend": keras.config.backend(),
         "precision": model.backbone.dtype_policy.name,
-        "workers": backend.num_workers,
-        "devices": backend.num_devices,
-        "rows_per_device": settings.batch_size // backend.num_devices,
+        "workers": num_workers or backend.num_workers,
+        "devices": num_devices,
+        "rows_per_device": settings.batch_size // num_devices,
         "sequence_length": records.sequence_length,
         "objective": records.objective,
         "train_rows": records.split(TRAIN).rows,

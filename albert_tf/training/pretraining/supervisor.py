@@ -21,6 +21,7 @@ from albert_tf.training.pretraining.lost_worker import WorkerLost
 from albert_tf.training.pretraining.stopping import stop_requests
 
 SUPERVISED = "ALBERT_TF_SUPERVISED"
+COMMAND = (sys.executable, "-m", "albert_tf.cli", "pretrain", "--recipe")
 _LOOK_EVERY = 0.2  # seconds
 # A worker that lost another one says so within seconds; the other's own words come first.
 _LAST_WORDS = 10.0
@@ -71,7 +72,6 @@ def _start(settings, folder):
     recipe = folder / "recipe.json"
     values = as_values(dataclasses.replace(settings, workers=None, restarts=0))
     recipe.write_text(json.dumps(values), encoding="utf-8")
-    command = [sys.executable, "-m", "albert_tf.cli", "pretrain", "--recipe", str(recipe)]
     addresses = [f"127.0.0.1:{port}" for port in free_ports(settings.workers)]
     workers = []
     for index in range(settings.workers):
@@ -86,7 +86,7 @@ def _start(settings, folder):
                 output = {"stdout": log, "stderr": subprocess.STDOUT}
             # Its standard input ends with this process, which tells it to end as well.
             process = subprocess.Popen(
-                command,
+                [*COMMAND, str(recipe)],
                 stdin=subprocess.PIPE,
                 env={**os.environ, "TF_CONFIG": json.dumps(config), SUPERVISED: "1"},
                 start_new_session=True,  # Ctrl-C comes here alone, and is handed on once

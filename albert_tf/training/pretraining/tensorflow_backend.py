@@ -42,7 +42,7 @@ class TensorFlowBackend:
         self.num_devices = self.strategy.num_replicas_in_sync
         check_batch(settings, self.num_devices)
         keras.utils.set_random_seed(settings.seed)
-        with self.strategy.scope():
+        with self._workers.losses_named(), self.strategy.scope():
             self.model = starting_model(settings, records)
             self.optimizer = make_optimizer(settings, self.model)
         self.steps = TensorFlowSteps(
@@ -89,7 +89,7 @@ class TensorFlowBackend:
     @contextlib.contextmanager
     def errors_named(self):
         """Within it, damaged records and lost workers are told by name."""
-        with damage_named(self.records), self._workers.losses_named():
+        with self._workers.losses_named(), damage_named(self.records):
             yield
 
     def sum_of_workers(self, number) -> int:

@@ -14,6 +14,7 @@ from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tokenizer import AlbertTokenizer
 from albert_tf.training.fields import as_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
+from albert_tf.training.pretraining.run import pretrain
 
 TWO_PROCESSORS = """
 import tensorflow as tf
@@ -59,6 +60,14 @@ def test_two_replicas_have_the_weights_of_one_device(eventful, whole, tmp_path, 
     chosen = eventful(tmp_path / "run", strategy="mirrored", micro_batches=2, recompute=True)
     run_apart(TWO_PROCESSORS, chosen, tmp_path)
     # Sums in another order, over 20 updates.
+    assert_close_runs(tmp_path / "run", whole, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_compiled_update_has_the_same_weights(eventful, whole, tmp_path, assert_close_runs):
+    chosen = eventful(tmp_path / "run", jit_compile=True, micro_batches=2, recompute=True)
+    pretrain(chosen, show=False)
+    # Fused operations round otherwise, over 20 updates.
     assert_close_runs(tmp_path / "run", whole, atol=1e-5)
 
 
