@@ -162,10 +162,14 @@ class RunDirectory(Rows):
         values = {n: v for n, v in row.items() if n not in NO_CURVE and v is not None}
         self._boards[split].add(row["step"], values, wall_time)
 
-    def finish(self, summary: dict):
-        """Writes the learning curve and, last, the summary."""
+    def draw(self):
+        """Writes the learning curve so far."""
         with new_file(self.path / "learning_curve.png", overwrite=True) as staged:
             draw_curves(self.rows, staged)
+
+    def finish(self, summary: dict):
+        """Writes the learning curve and, last, the summary."""
+        self.draw()
         self.write_json(SUMMARY, summary)
 
 

@@ -5,7 +5,9 @@ import os
 import sys
 from dataclasses import dataclass
 
+from albert_tf.training.pretraining.lost_worker import WorkerLost
 from albert_tf.training.pretraining.settings import PretrainSettings
+from albert_tf.training.pretraining.supervisor import is_supervised, supervise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +21,16 @@ class Pretrain(PretrainSettings):
     @property
     def needs_tensorflow(self):
         """Whether this process computes with TensorFlow."""
-        return self.workers is None and os.environ.get("KERAS_BACKEND") in (None, "tensorflow")
+        is_tensorflow = os.environ.get("KERAS_BACKEND") in (None, "tensorflow")
+        return is_tensorflow and not self._is_supervisor
+
+    @property
+    def _is_supervisor(self):
+        return self.workers is not None and not is_supervised()
 
     def start(self):
-        if self.workers is not None:
-            from albert_tf.training.pretraining.supervisor import supervise
-
+        if self._is_supervisor:
             return supervise(self)
-        from albert_tf.training.pretraining.lost_worker import WorkerLost
         from albert_tf.training.pretraining.run import pretrain
 
         try:

@@ -38,7 +38,7 @@ class JaxBackend:
                 "takes all devices of this process, TPUs too."
             )
         self.settings, self.records = settings, records
-        devices = jax.devices()[: None if settings.strategy == "mirrored" else 1]
+        devices = jax.local_devices()[: None if settings.strategy == "mirrored" else 1]
         self.num_devices = len(devices)
         check_batch(settings, self.num_devices)
         keras.utils.set_random_seed(settings.seed)

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import warnings
 
 import keras
@@ -17,7 +16,7 @@ from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.preset import save_preset
 from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings, check_batch
 from albert_tf.training.pretraining.stopping import stop_requests, stop_when_input_ends
-from albert_tf.training.pretraining.supervisor import SUPERVISED
+from albert_tf.training.pretraining.supervisor import is_supervised
 from albert_tf.training.pretraining.throughput import RowCost, training_flops_per_row
 from albert_tf.training.run_directory import Rows, RunDirectory
 
@@ -48,7 +47,7 @@ def pretrain(settings, show=True) -> dict | None:
     backend = open_backend(settings, records)
     # Not before: TensorFlow's cluster takes SIGTERM for itself when it begins.
     with stop_requests() as requests:
-        if SUPERVISED in os.environ:
+        if is_supervised():
             stop_when_input_ends()
         with backend.errors_named(), _open_run(settings, records, backend) as run:
             return _train(settings, records, backend, run, requests, show)
@@ -136,16 +135,16 @@ def _train(settings, records, backend, run, requests, show):
     )
     loop.go_on_from(step)
     step = loop.train(step, requests)
-    if step < settings.steps:
-        return None
-    summary = {}
-    if backend.is_chief:
+    is_done, summary = step == settings.steps, {}
+    if backend.is_chief and not is_done:
+        run.draw()
+    elif backend.is_chief:
         with backend.averaged():
             save_preset(model, records, run.path / "model")
         summary = _summary(model, run)
         run.finish(summary)
     backend.sum_of_workers(0)  # all end together
-    return summary
+    return summary if is_done else None
 
 
 def _first_step(settings, backend, run, checkpoints) -> int:

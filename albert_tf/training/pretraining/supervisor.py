@@ -5,7 +5,6 @@ from the newest checkpoint, with the result of a run that never broke. No Tensor
 """
 
 import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -20,11 +19,16 @@ from albert_tf.training.fields import as_values
 from albert_tf.training.pretraining.lost_worker import WorkerLost
 from albert_tf.training.pretraining.stopping import stop_requests
 
-SUPERVISED = "ALBERT_TF_SUPERVISED"
+_SUPERVISED = "ALBERT_TF_SUPERVISED"
 COMMAND = (sys.executable, "-m", "albert_tf.cli", "pretrain", "--recipe")
 _LOOK_EVERY = 0.2  # seconds
 # A worker that lost another one says so within seconds; the other's own words come first.
 _LAST_WORDS = 10.0
+
+
+def is_supervised() -> bool:
+    """Whether this process is a worker that `supervise` started."""
+    return _SUPERVISED in os.environ
 
 
 def supervise(settings) -> int:
@@ -70,8 +74,7 @@ def _run_once(settings, requests) -> list[int]:
 
 def _start(settings, folder):
     recipe = folder / "recipe.json"
-    values = as_values(dataclasses.replace(settings, workers=None, restarts=0))
-    recipe.write_text(json.dumps(values), encoding="utf-8")
+    recipe.write_text(json.dumps(as_values(settings)), encoding="utf-8")
     addresses = [f"127.0.0.1:{port}" for port in free_ports(settings.workers)]
     workers = []
     for index in range(settings.workers):
@@ -88,7 +91,7 @@ def _start(settings, folder):
             process = subprocess.Popen(
                 [*COMMAND, str(recipe)],
                 stdin=subprocess.PIPE,
-                env={**os.environ, "TF_CONFIG": json.dumps(config), SUPERVISED: "1"},
+                env={**os.environ, "TF_CONFIG": json.dumps(config), _SUPERVISED: "1"},
                 start_new_session=True,  # Ctrl-C comes here alone, and is handed on once
                 **output,
             )

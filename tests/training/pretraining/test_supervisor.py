@@ -44,10 +44,10 @@ def starts(path):
     return sorted(file.name for file in path.iterdir())
 
 
-def test_workers_learn_of_each_other_and_of_no_supervisor(supervise, tmp_path):
+def test_workers_learn_of_each_other_and_keep_the_settings(supervise, tmp_path):
     assert supervise("") == 0
     told = [json.loads((tmp_path / name).read_text()) for name in ("0-0", "1-0")]
-    assert told[0] == told[1] and told[0][1] is None
+    assert told[0] == told[1] and told[0][1] == 2
     assert len(set(told[0][0])) == 2
 
 
