@@ -179,10 +179,10 @@ def test_a_tiny_model_learns_from_texts_alone(tiny_config, tiny_tokenizer):
     model = AlbertMaskedLM(AlbertBackbone(config), preprocessor)
     before = sum(score["log_likelihood"] for score in model.score(TEXTS))
     model.compile(optimizer=keras.optimizers.Adam(0.01))
-    history = model.fit(TEXTS * 8, batch_size=24, epochs=120, verbose=0).history
+    history = model.fit(TEXTS * 640, batch_size=24, epochs=3, verbose=0).history
     assert history["masked_lm_accuracy"][-1] > 0.7
-    # From -195 to -18 where it was tried.
-    assert sum(score["log_likelihood"] for score in model.score(TEXTS)) > 0.25 * before
+    # From -195 to -5 where it was tried.
+    assert sum(score["log_likelihood"] for score in model.score(TEXTS)) > 0.1 * before
     (found,) = model.fill(["A dull st[MASK]y that never finds its end"])
     assert found["filled"] == "A dull story that never finds its end"
 
