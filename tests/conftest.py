@@ -2,10 +2,14 @@
 
 import os
 
+from pathlib import Path
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Processes that tests start find a package that is checked out but not installed.
+ROOT = str(Path(__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
 
 import io
-from pathlib import Path
 
 import pytest
 

@@ -129,6 +129,7 @@ def test_padded_mask_positions_do_not_count(tiny_config):
     np.testing.assert_allclose(losses["masked_lm_loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_model_runs_on_jax_as_on_tensorflow(tiny_config, tmp_path):
     pytest.importorskip("jax")
     code = (

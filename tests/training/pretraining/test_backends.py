@@ -71,6 +71,7 @@ def test_a_compiled_update_has_the_same_weights(eventful, whole, tmp_path, asser
     assert_close_runs(tmp_path / "run", whole, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_jax_goes_on_where_tensorflow_stopped(
     eventful, whole, tmp_path, assert_close_runs, measurements
 ):
