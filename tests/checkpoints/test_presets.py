@@ -104,6 +104,7 @@ def test_of_a_keras_hub_task_only_the_backbone_can_be_had(tmp_path, tiny_config)
     assert load_checkpoint(tmp_path / "preset", "backbone").albert_config == tiny_config
 
 
+@pytest.mark.slow
 def test_a_new_head_on_a_pretrained_preset_needs_no_import_of_the_pretrainer(preset):
     code = (
         "import sys; from albert_tf.tasks.text_classifier import AlbertTextClassifier as C\n"

@@ -143,7 +143,8 @@ def test_a_saved_model_is_compiled_as_it_was(model, tmp_path):
     assert evaluate(again) == evaluate(model)
 
 
-@pytest.mark.parametrize("optimizer", ["lamb", pytest.param("adamw", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["lamb", "adamw"])
 def test_two_replicas_train_as_one_device(tiny_config, tmp_path, optimizer):
     config = dataclasses.replace(tiny_config, num_hidden_layers=1)
     config.to_json(tmp_path / "config.json")

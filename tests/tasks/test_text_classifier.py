@@ -41,6 +41,7 @@ def test_a_tiny_model_learns_eight_examples(classifier):
     assert (classifier.predict(TEXTS, verbose=0).argmax(-1) == LABELS).all()
 
 
+@pytest.mark.slow
 def test_pairs_differ_from_their_texts_alone(classifier):
     pairs = (TEXTS, TEXTS[::-1])
     classifier.fit(pairs, LABELS, epochs=1, verbose=0)
@@ -72,6 +73,7 @@ def test_the_default_optimizer_warms_up_and_decays_over_the_fit(classifier):
     assert rates[0] < rates[4] and rates[-1] < rates[20] < rates[4]
 
 
+@pytest.mark.slow
 def test_a_second_fit_starts_its_schedule_anew(classifier):
     for _ in range(2):
         classifier.fit(TEXTS, LABELS, batch_size=4, epochs=1, verbose=0)
@@ -85,6 +87,7 @@ def test_a_stream_of_unknown_length_is_refused_with_the_remedies(classifier):
     classifier.fit(stream, steps_per_epoch=2, verbose=0)
 
 
+@pytest.mark.slow
 def test_arrays_are_shuffled_and_validation_rows_held_out(classifier):
     seen = []
 
@@ -112,6 +115,7 @@ def test_regression_has_one_output_and_a_squared_error(tiny_config, preprocessor
     )
 
 
+@pytest.mark.slow
 def test_labels_that_do_not_exclude_each_other_have_a_loss_each(tiny_config, preprocessor):
     model = AlbertTextClassifier(AlbertBackbone(tiny_config), 3, preprocessor, multi_label=True)
     labels = np.eye(3)[np.arange(8) % 3]
@@ -155,6 +159,7 @@ def test_an_existing_preset_is_not_overwritten(classifier, tmp_path):
     assert [p.name for p in (tmp_path / "preset").iterdir()] == ["note"]
 
 
+@pytest.mark.slow
 def test_a_keras_file_gives_the_compiled_model_back(classifier, tmp_path):
     classifier.preprocessor = None
     ids = {name: np.ones((4, 6), "int32") for name in classifier.input}
