@@ -1,19 +1,17 @@
 """Fixtures for all tests: the small model, its vocabulary, and the data beside the repository."""
 
+import io
 import os
-
 from pathlib import Path
+
+import pytest
+
+from albert_tf.config import AlbertConfig
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Processes that tests start find a package that is checked out but not installed.
 ROOT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-
-import io
-
-import pytest
-
-from albert_tf.config import AlbertConfig
 
 SENTENCES = [
     "A sorted list answers in logarithmic time.",

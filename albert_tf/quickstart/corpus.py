@@ -16,17 +16,14 @@ from albert_tf.staging import new_file
 
 @dataclass(frozen=True)
 class Corpus:
-    """The text of a run: two parts to read, three to tell apart.
+    """The text of a run: some to read, and three parts to tell apart.
 
     Args:
-        documents, held_out: lists of sentences, one list a source file; `held_out` only to
-            measure pretraining on.
-        train, dev, test: labelled descriptions. Those of `train` stand in `documents`, those of
-            `dev` in `held_out`, those of `test` in neither.
+        documents: lists of sentences, one list a source file.
+        train, dev, test: labelled descriptions; only those of `train` stand in `documents`.
     """
 
     documents: list[list[str]]
-    held_out: list[list[str]]
     train: Examples
     dev: Examples
     test: Examples
@@ -46,7 +43,6 @@ def gather(scale: Scale, seed: int, console: Console) -> Corpus:
 
     return Corpus(
         docstrings.documents(train),
-        docstrings.documents(dev),
         draw(train, scale.train_per_class),
         draw(dev, scale.dev_per_class),
         draw(test, scale.test_per_class),

@@ -114,7 +114,7 @@ demonstration and no model to build on.
 | --- | --- |
 | `data/` | `corpus.txt`, and the labelled descriptions |
 | `vocabulary.model` | SentencePiece, {scale.vocab_size:,} pieces |
-| `pretrained_model/` | the pretrained model as a preset |
+| `records/`, `pretraining/` | rows of pretraining, and its run with the model as a preset |
 | `pretrained/`, `random_weights/` | the two fine-tuning runs |
 | `served/{SERVED_NAME}/` | SavedModel for TF Serving, {result.bytes["saved_model"] / 1e6:.1f} MB |
 | `{SERVED_NAME}.tflite` | for phones, 8-bit weights, {result.bytes["tflite"] / 1e6:.1f} MB |

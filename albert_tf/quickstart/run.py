@@ -6,14 +6,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import keras
 from rich.console import Console
 
-from albert_tf.data.pretraining import MaskingVocabulary, pretraining_dataset, tokenize_documents
+from albert_tf.data.preparation.run import prepare
+from albert_tf.data.preparation.settings import PreparationSettings
 from albert_tf.exporting.saved_model import export_saved_model
 from albert_tf.exporting.tflite import export_tflite
-from albert_tf.models.backbone import AlbertBackbone
-from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.quickstart.corpus import gather, majority_accuracy, write_corpus
 from albert_tf.quickstart.report import (
     SERVED_NAME,
@@ -24,11 +22,10 @@ from albert_tf.quickstart.report import (
 from albert_tf.quickstart.scale import Scale
 from albert_tf.serving.client import Client
 from albert_tf.serving.server import running_server
-from albert_tf.tokenizer import AlbertTokenizer
 from albert_tf.training.evaluation import evaluate, load_classifier, read_for_run
 from albert_tf.training.finetune import fine_tune
-from albert_tf.training.precision import dtype_policy
-from albert_tf.training.pretrain import pretrain
+from albert_tf.training.pretraining.run import pretrain
+from albert_tf.training.pretraining.settings import PretrainSettings
 from albert_tf.training.run_directory import RunDirectory
 from albert_tf.training.settings import FineTuneSettings
 from albert_tf.training.vocabulary import train_vocabulary
@@ -69,14 +66,17 @@ def run(
         sentences = (sentence for document in corpus.documents for sentence in document)
         train_vocabulary(sentences, out / "vocabulary.model", scale.vocab_size)
     with stage("Pretraining on masked words and sentence order"):
-        parameters, held_out_scores = pretrain_model(corpus, out, scale, seed, record, show)
+        pretraining = pretrain_model(out, scale, seed, show)
+        for row in rows_of(out / "pretraining"):
+            record.log(row["split"], row["step"], **{name: row[name] for name in CURVES})
     accuracy = {"majority": majority_accuracy(corpus)}
     warnings = []
     for start in ("random_weights", "pretrained"):
         with stage(f"Fine-tuning from {start.replace('_', ' ')}"):
             accuracy[start], found = fine_tune_from(start, out, scale, seed, show)
             warnings += [f"Fine-tuning from {start.replace('_', ' ')}: {text}" for text in found]
-            log_dev_curve(record, out / start, start)
+            for row in rows_of(out / start, "dev"):
+                record.log(start, row["step"], fine_tuning_accuracy=row["accuracy"])
     with stage("Exporting a SavedModel and a TFLite file"):
         sizes = export(out, scale, corpus.test.texts[:8])
     with stage("Serving it, and asking it over gRPC"):
@@ -94,8 +94,8 @@ def run(
         out=str(out),
         classes=list(corpus.test.class_names),
         corpus=counts,
-        parameters=parameters,
-        pretraining=held_out_scores,
+        parameters=pretraining["parameters"],
+        pretraining=pretraining["held_out"],
         accuracy=accuracy,
         bytes=sizes,
         answers=answers,
@@ -109,44 +109,37 @@ def run(
     return result
 
 
-def pretrain_model(corpus, out, scale, seed, record, show) -> tuple[int, dict[str, float]]:
-    """Pretrains on the corpus and saves the preset `pretrained_model/`.
+def pretrain_model(out: Path, scale: Scale, seed: int, show: bool) -> dict:
+    """Prepares records of the corpus in `records/`, and pretrains on them in `pretraining/`.
 
     Returns:
-        The number of parameters, and the measurements on the held-out documents.
+        The summary of the run: `parameters`, and measurements on text that was kept out.
     """
-    tokenizer = AlbertTokenizer(out / "vocabulary.model")
-    vocabulary = MaskingVocabulary.from_tokenizer(tokenizer)
-
-    def batches(documents, num_epochs):
-        return pretraining_dataset(
-            tokenize_documents(documents, tokenizer),
-            vocabulary,
-            batch_size=scale.pretrain_batch_size,
-            num_epochs=num_epochs,
-            seed=seed,
-            sequence_length=scale.sequence_length,
-            max_predictions=round(0.15 * scale.sequence_length),
-        )
-
-    def log(split, step, **values):
-        record.log(split, step, **{name: values[name] for name in CURVES})
-
-    keras.utils.set_random_seed(seed)
-    dtype = dtype_policy(scale.resolved_precision)
-    model = AlbertPretrainer(AlbertBackbone(scale.config(), dtype=dtype))
-    measured = pretrain(
-        model,
-        batches(corpus.documents, scale.pretrain_epochs),
-        batches(corpus.held_out, 1),
-        learning_rate=scale.pretrain_learning_rate,
-        warmup_fraction=0.06,
-        jit_compile=dtype == "float32",
-        log=log,
-        show=show,
+    how = PreparationSettings(
+        sequence_length=scale.pretrain_length,
+        held_out=0.05,
+        shards=2,
+        format="blank-line",
+        sentences="lines",
+        seed=seed,
     )
-    model.save_to_preset(out / "pretrained_model")
-    return model.count_params(), measured["dev"]
+    prepare([out / "data" / "corpus.txt"], out / "vocabulary.model", out / "records", how)
+    settings = PretrainSettings(
+        records=out / "records",
+        out=out / "pretraining",
+        config=scale.config().to_dict(),
+        steps=scale.pretrain_steps,
+        batch_size=scale.pretrain_batch_size,
+        max_predictions=max(1, round(0.15 * scale.pretrain_length)),
+        optimizer="adamw",
+        learning_rate=scale.pretrain_learning_rate,
+        beta_2=0.98,
+        warmup_steps=scale.pretrain_steps // 16,
+        precision=scale.resolved_precision,
+        jit_compile=scale.resolved_precision == "float32",
+        seed=seed,
+    )
+    return pretrain(settings, show=show)
 
 
 def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
@@ -160,7 +153,7 @@ def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
     """
     weights = {"config": scale.config().to_dict()}
     if start == "pretrained":
-        weights = {"from_": str(out / "pretrained_model")}
+        weights = {"from_": str(out / "pretraining" / "model")}
     settings = FineTuneSettings(
         **weights,
         out=out / start,
@@ -181,12 +174,11 @@ def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
     return scores["accuracy"], summary["warnings"]
 
 
-def log_dev_curve(record: RunDirectory, run: Path, start: str):
-    """Takes the accuracies that a fine-tuning logged over into the record of the whole run."""
-    for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["split"] == "dev":
-            record.log(start, row["step"], fine_tuning_accuracy=row["accuracy"])
+def rows_of(run: Path, split: str | None = None) -> list[dict]:
+    """What a run measured: all of it, or one split."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if split in (None, row["split"])]
 
 
 def export(out: Path, scale: Scale, texts: list[str]) -> dict[str, int]:

@@ -14,7 +14,8 @@ class Scale:
     pretraining: that is where pretraining pays, and what it is for.
 
     `precision="auto"` is float32 here: a model this small, compiled by XLA, is faster in it than
-    in bfloat16 even where the processor has that.
+    in bfloat16 even where the processor has that. Pretraining reads short rows, on which a fresh
+    attention learns soonest (docs/log.md).
     """
 
     packages: tuple[str, ...] = tuple(docstrings.PACKAGES)
@@ -25,9 +26,10 @@ class Scale:
     num_hidden_layers: int = 4
     num_attention_heads: int = 4
     sequence_length: int = 64
-    pretrain_epochs: int = 3
-    pretrain_batch_size: int = 32
-    pretrain_learning_rate: float = 0.01
+    pretrain_length: int = 32
+    pretrain_steps: int = 1000
+    pretrain_batch_size: int = 64
+    pretrain_learning_rate: float = 0.002
     min_words: int = 15
     train_per_class: int = 600
     dev_per_class: int = 40
