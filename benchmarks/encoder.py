@@ -8,62 +8,23 @@ torch joins when the `[bench]` extra is installed.
 import argparse
 import os
 import platform
-import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import keras_hub
-import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
 from albert_tf.config import AlbertConfig
-from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.training.benchmark import benchmark
 
 SEQ_LEN = 128
 
 
-def inputs_of(rows):
-    ids = np.random.default_rng(0).integers(5, 30_000, (rows, SEQ_LEN)).astype("int32")
-    return {
-        "token_ids": ids,
-        "segment_ids": np.zeros_like(ids),
-        "padding_mask": np.ones_like(ids),
-    }
-
-
-def ours(config, rows, dtype):
-    model = AlbertBackbone(config, dtype=policy(dtype))
-    return _compiled(model, inputs_of(rows))
-
-
-def keras_hubs(config, rows, dtype):
-    model = keras_hub.models.AlbertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        embedding_dim=config.embedding_size,
-        dtype=policy(dtype),
-    )
-    return _compiled(model, inputs_of(rows))
-
-
-def policy(dtype):
-    return "mixed_bfloat16" if dtype == "bfloat16" else dtype
-
-
-def _compiled(model, inputs):
-    tensors = {name: tf.constant(value) for name, value in inputs.items()}
-    step = tf.function(lambda: model(tensors, training=False)["sequence_output"])
-    return lambda: step().numpy()
-
-
-def transformers_torch(config, rows, dtype):
+def transformers_call(config, policy, batch, training):
+    """One forward pass of transformers' ALBERT on torch, or one backward pass as well."""
     import torch
     import transformers
 
@@ -77,39 +38,30 @@ def transformers_torch(config, rows, dtype):
         intermediate_size=config.intermediate_size,
         hidden_act="gelu_new",
     )
-    model = transformers.AlbertModel(peer).eval().to(getattr(torch, dtype))
-    ids = torch.tensor(inputs_of(rows)["token_ids"], dtype=torch.long)
+    dtype = keras.DTypePolicy(policy).compute_dtype
+    model = transformers.AlbertModel(peer).train(training).to(getattr(torch, dtype))
+    ids = torch.tensor(batch["token_ids"], dtype=torch.long)
     mask = torch.ones_like(ids)
 
-    def call():
+    def forward():
         with torch.inference_mode():
             return model(ids, attention_mask=mask).last_hidden_state
 
-    return call
+    def update():
+        model.zero_grad()
+        model(ids, attention_mask=mask).last_hidden_state.float().square().mean().backward()
+
+    return update if training else forward
 
 
 def peers():
-    found = {"albert_tf": ours, "keras_hub": keras_hubs}
+    """What is installed beside keras_hub."""
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ImportError:
-        return found
-    return found | {"transformers on torch": transformers_torch}
-
-
-def timed(calls, repeats):
-    """Median seconds of each call, the calls interleaved."""
-    for call in calls.values():
-        call()
-        call()
-    seconds = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: (statistics.median(s), min(s)) for name, s in seconds.items()}
+        return {}
+    return {"transformers on torch": transformers_call}
 
 
 def main():
@@ -117,6 +69,7 @@ def main():
     parser.add_argument("--preset", default="base", help="a configuration of AlbertConfig")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--dtypes", nargs="+", default=["bfloat16", "float32"])
+    parser.add_argument("--training", action="store_true", help="forward and backward")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     config = AlbertConfig.from_preset(options.preset)
@@ -125,12 +78,19 @@ def main():
         table.add_column(heading, justify="right")
     for dtype in options.dtypes:
         for rows in options.rows:
-            calls = {name: build(config, rows, dtype) for name, build in peers().items()}
-            results = timed(calls, options.repeats)
-            mine = results["albert_tf"][0]
-            for name, (median, fastest) in results.items():
-                cells = f"{median:.4f}", f"{fastest:.4f}", f"{median / mine:.2f}"
-                table.add_row(str(rows), dtype, name, *cells)
+            found = benchmark(
+                config,
+                rows=rows,
+                sequence_length=SEQ_LEN,
+                policy="mixed_bfloat16" if dtype == "bfloat16" else dtype,
+                training=options.training,
+                repeats=options.repeats,
+                others=peers(),
+            )
+            for row in found:
+                cells = f"{row['seconds']:.4f}", f"{row['fastest']:.4f}"
+                ratio = f"{row['time_beside_ours']:.2f}"
+                table.add_row(str(rows), dtype, row["encoder"], *cells, ratio)
             table.add_section()
     Console(width=100).print(table)
     print(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ablations import run_verb
 
-from albert_tf.checkpoints.files import find_checkpoint, find_config, find_vocabulary
+from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
+from albert_tf.config import AlbertConfig
 
 TASKS = {
     "sst-2": {"epochs": 2, "limit": 20_000},
@@ -32,7 +33,7 @@ def score(task, start, seed, arguments):
         if start == "random":
             files = find_checkpoint(arguments.start)
             recipe = arguments.out / "random.json"
-            config = find_config(files).to_dict()
+            config = AlbertConfig.from_preset(arguments.start).to_dict()
             recipe.write_text(json.dumps({"config": config}), encoding="utf-8")
             weights = {"recipe": recipe, "vocab": find_vocabulary(files.directory)}
         run_verb(

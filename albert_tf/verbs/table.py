@@ -1,5 +1,6 @@
 """All verbs of `albert-tf`, in the order of `--help`."""
 
+from albert_tf.verbs.benchmark import Benchmark
 from albert_tf.verbs.pretrain import Pretrain
 from albert_tf.verbs.pretraining import Prepare, Vocab
 from albert_tf.verbs.shipping import Convert, Export, Serve
@@ -16,4 +17,5 @@ VERBS = {
     "convert": Convert,
     "export": Export,
     "serve": Serve,
+    "benchmark": Benchmark,
 }
