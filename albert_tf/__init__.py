@@ -20,6 +20,8 @@ _HOMES = {
     "AlbertQuestionAnsweringPreprocessor": "albert_tf.tasks.question_answering_preprocessor",
     "AlbertTextClassifier": "albert_tf.tasks.text_classifier",
     "AlbertTextClassifierPreprocessor": "albert_tf.tasks.text_classifier_preprocessor",
+    "AlbertTextEmbedder": "albert_tf.tasks.text_embedder",
+    "AlbertTextEmbedderPreprocessor": "albert_tf.tasks.text_embedder_preprocessor",
     "AlbertTokenClassifier": "albert_tf.tasks.token_classifier",
     "AlbertTokenClassifierPreprocessor": "albert_tf.tasks.token_classifier_preprocessor",
     "AlbertTokenizer": "albert_tf.tokenizer",

@@ -11,17 +11,8 @@ from albert_tf.checkpoints.preset import load_weights
 from albert_tf.checkpoints.published import PublishedCheckpoint, heads_of, open_checkpoint
 from albert_tf.checkpoints.weights import CheckpointError
 from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.tasks.table import TASKS, task_class
 
-# Short word -> home of the class.
-TASKS = {
-    "backbone": ("albert_tf.models.backbone", "AlbertBackbone"),
-    "pretrainer": ("albert_tf.models.pretrainer", "AlbertPretrainer"),
-    "masked_lm": ("albert_tf.tasks.masked_lm", "AlbertMaskedLM"),
-    "text_classifier": ("albert_tf.tasks.text_classifier", "AlbertTextClassifier"),
-    "token_classifier": ("albert_tf.tasks.token_classifier", "AlbertTokenClassifier"),
-    "question_answering": ("albert_tf.tasks.question_answering", "AlbertQuestionAnswering"),
-    "multiple_choice": ("albert_tf.tasks.multiple_choice", "AlbertMultipleChoice"),
-}
 # Heads with weights in the file -> the task that has just these.
 _TASK_OF_HEADS = {
     frozenset(): "backbone",
@@ -106,33 +97,6 @@ def build_task(cls, path, load_weights=True, dtype=None, **arguments):
         fresh = [head for head in heads_of(model, checkpoint.table) if head not in present]
         checkpoint.fill(model, fresh_heads=fresh, ignore_other_heads=True)
     return model
-
-
-def task_class(task):
-    """The class that `task` means: itself, its name, or its short word.
-
-    Raises:
-        ValueError: there is no such task.
-    """
-    if isinstance(task, type):
-        return task
-    for word, (module, name) in TASKS.items():
-        if task in (word, name):
-            return getattr(importlib.import_module(module), name)
-    raise ValueError(f"task must be a class or one of {', '.join(TASKS)}: got {task!r}.")
-
-
-def task_word(model):
-    """The short word of the class of `model`, or of the nearest class that it extends.
-
-    Raises:
-        ValueError: it is no model of ours.
-    """
-    names = {name: word for word, (_, name) in TASKS.items()}
-    for cls in type(model).__mro__:
-        if cls.__name__ in names and cls.__module__.startswith("albert_tf."):
-            return names[cls.__name__]
-    raise ValueError(f"The model must be one of {', '.join(names)}: got {type(model).__name__}.")
 
 
 def _choose(checkpoint):
@@ -251,6 +215,8 @@ def fill_from_preset(directory, model, fresh_head=False):
     backbone = getattr(model, "backbone", model)
     load_weights(directory, backbone, backbone)
     if model is backbone or fresh_head or not isinstance(model, _saved_class(directory)):
+        return
+    if not model.has_task_weights():  # as an embedder, whose preset has no file of them
         return
     # A head of another kind is a new one, as with `num_classes`.
     kind = model.get_config().get("head")

@@ -15,7 +15,7 @@ from albert_tf.checkpoints.published import heads_of
 from albert_tf.checkpoints.table import published_groups
 from albert_tf.checkpoints.weights import CheckpointError, gather
 from albert_tf.staging import new_directory, refuse_existing
-from albert_tf.tasks.loading import task_word
+from albert_tf.tasks.table import task_word
 
 DTYPES = ("float32", "float16")
 
