@@ -33,7 +33,9 @@ class PretrainSettings:
     config: str | dict | None = flag(
         "start from random weights: configuration file or preset name", default=None
     )
-    from_: str | None = flag("preset, run or checkpoint to start from", default=None)
+    from_: str | None = flag(
+        "preset, checkpoint or run to start from, at its end or not", default=None
+    )
     frequency_bias: bool = flag(
         "with --config: let the scores of words start from how often each piece occurs",
         default=True,

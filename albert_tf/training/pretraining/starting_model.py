@@ -1,5 +1,7 @@
 """The model that a pretraining run starts from: random weights, or those of another run."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
@@ -9,8 +11,13 @@ from albert_tf.models.deepening import deepen
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.optimizers.groups import freeze
 from albert_tf.tasks.loading import load_checkpoint
+from albert_tf.training.fields import build
 from albert_tf.training.precision import dtype_policy
+from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.piece_frequencies import log_frequencies
+from albert_tf.training.pretraining.settings import PretrainSettings
+from albert_tf.training.pretraining.variables import assign_weights
+from albert_tf.training.run_directory import SETTINGS
 from albert_tf.training.starting_config import starting_config
 
 PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
@@ -35,7 +42,7 @@ def starting_model(settings, records: RecordSet) -> AlbertPretrainer:
         if settings.frequency_bias:
             model.set_output_bias(log_frequencies(records))
     else:
-        model = _load(settings.from_, records, dtype)
+        model = _load(settings, records, dtype)
         if settings.layers is not None:
             model = deepen(model, settings.layers)
     _check_fits(model.backbone.albert_config, records)
@@ -45,15 +52,30 @@ def starting_model(settings, records: RecordSet) -> AlbertPretrainer:
     return model
 
 
-def _load(start, records, dtype):
-    run = Path(start) / "model"
-    files = find_checkpoint(run if run.is_dir() else start)
+def _load(settings, records, dtype):
+    run = Path(settings.from_)
+    if (run / "checkpoints").is_dir() and not (run / "model").is_dir():
+        return _of_unfinished_run(run, records, settings.precision)
+    files = find_checkpoint(run / "model" if (run / "model").is_dir() else settings.from_)
     vocabulary = files.directory / PRESET_VOCABULARY
     if files.kind != "preset":
         vocabulary = find_vocabulary(files.directory)
     if vocabulary is not None and vocabulary.is_file():
         records.check_vocabulary(vocabulary)
     return load_checkpoint(files.weights, "pretrainer", dtype=dtype)
+
+
+def _of_unfinished_run(run, records, precision):
+    """The newest weights of a run that is not at its end (not their moving averages)."""
+    values = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+    theirs = build(PretrainSettings, values, f"The run {run}")
+    model = starting_model(dataclasses.replace(theirs, precision=precision, freeze=()), records)
+    checkpoints = Checkpoints(run / "checkpoints")
+    steps = checkpoints.steps()
+    if not steps:
+        raise FileNotFoundError(f"The run {run} has neither a model nor a checkpoint yet.")
+    assign_weights(model, checkpoints.load(steps[-1])[0])
+    return model
 
 
 def _check_fits(config, records):

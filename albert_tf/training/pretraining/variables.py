@@ -36,7 +36,20 @@ def assign_values(model, optimizer, values):
     Raises:
         ValueError: a value is missing, left over or misshapen: another model or optimizer.
     """
-    values, variables = _by_new_names(values), named_variables(model, optimizer)
+    _assign(named_variables(model, optimizer), _by_new_names(values))
+
+
+def assign_weights(model, values):
+    """Puts the weights of a checkpoint into an equal model, and leaves the optimizer's values.
+
+    Raises:
+        ValueError: a weight is missing, left over or misshapen: another model.
+    """
+    weights = {name: v for name, v in _by_new_names(values).items() if name.startswith("model/")}
+    _assign({f"model/{variable.path}": variable for variable in model.weights}, weights)
+
+
+def _assign(variables, values):
     missing, unknown = sorted(variables.keys() - values), sorted(values.keys() - variables)
     if missing or unknown:
         raise ValueError(

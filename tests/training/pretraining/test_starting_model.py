@@ -1,12 +1,17 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from albert_tf.data.record_set import RecordSet
+from albert_tf.training.fields import as_values
+from albert_tf.training.pretraining.checkpoints import Checkpoints
+from albert_tf.training.pretraining.optimizer import make_optimizer
 from albert_tf.training.pretraining.piece_frequencies import log_frequencies
 from albert_tf.training.pretraining.preset import save_preset
 from albert_tf.training.pretraining.starting_model import starting_model
+from albert_tf.training.pretraining.variables import values_of
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,24 @@ def test_another_run_is_gone_on_from_and_made_deeper(settings, record_set, start
         assert deeper.backbone.encoder.recompute
         for old, new in zip(model.weights, deeper.weights, strict=True):
             np.testing.assert_array_equal(old.numpy(), new.numpy())
+
+
+def test_a_run_that_is_not_at_its_end_gives_its_newest_weights(settings, record_set, tmp_path):
+    run, theirs = tmp_path / "run", settings(tmp_path / "run", freeze=("embeddings/",))
+    trained = starting_model(theirs, record_set)
+    trained.set_weights([weight + 1 for weight in trained.get_weights()])
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "settings.json").write_text(json.dumps(as_values(theirs)))
+    chosen = settings(None, config=None, from_=str(run), layers=5)
+    with pytest.raises(FileNotFoundError, match="neither a model nor a checkpoint"):
+        starting_model(chosen, record_set)
+    optimizer = make_optimizer(theirs, trained)
+    Checkpoints(run / "checkpoints").save(7, values_of(trained, optimizer))
+    deeper = starting_model(chosen, record_set)
+    assert deeper.backbone.albert_config.num_hidden_layers == 5
+    assert len(deeper.trainable_variables) == len(deeper.weights)
+    for old, new in zip(trained.get_weights(), deeper.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_frozen_variables_are_not_trained(settings, record_set):
