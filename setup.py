@@ -18,6 +18,7 @@ REQUIRED = [
     "numpy>=1.26,<3",  # arrays
     "scikit-learn>=1.6,<2",  # accuracy, F1 and Matthews correlation
     "scipy>=1.13,<2",  # Pearson and Spearman correlation
+    "sacrebleu>=2.6,<3",  # BLEU and chrF, as papers report them
     "rich>=13.9,<16",  # progress bars and tables
     "matplotlib>=3.9,<4",  # learning curves
 ]

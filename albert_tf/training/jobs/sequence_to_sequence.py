@@ -1,0 +1,191 @@
+"""Text to text: pairs to learn from, answers, BLEU and chrF, and files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras_hub
+import numpy as np
+import sacrebleu
+import tensorflow as tf
+
+from albert_tf.data.rows import read_rows
+from albert_tf.data.tables import Examples, read_examples
+from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.tasks.seq2seq_lm import AlbertSeq2SeqLM
+from albert_tf.tasks.writing import LengthBeamSampler
+from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
+from albert_tf.training.jobs.starts import task_on
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceToSequence:
+    """A text for a text (translation, Multi30k; summaries; any generation).
+
+    Args:
+        source, target: columns of a table; or the ends of the names of two files whose lines
+            belong together, such as `en` and `de`; see `read_data`.
+        num_beams: of the answers; 1 writes greedily.
+        length_penalty: of beams; see `LengthBeamSampler`.
+        ignore_case: whether scores take capitals for small letters: for a vocabulary that has
+            only these.
+    """
+
+    source: str = "source"
+    target: str = "target"
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    ignore_case: bool = False
+
+    def read(self, settings) -> tuple[Examples, Examples | None]:
+        """Reads the pairs of `settings.train` and `settings.dev`; None where dev is None.
+
+        Raises:
+            FileNotFoundError, ValueError: see `read_data`.
+        """
+        return self.read_data(settings.train), settings.dev and self.read_data(settings.dev)
+
+    def read_data(self, path, with_answers=True, class_names=None) -> Examples:
+        """Reads pairs: sources as `texts`, targets as `text_pairs`.
+
+        Args:
+            path: a TSV, CSV or JSON-lines file with columns of these names; or the common
+                beginning of two files of lines, such as `data/train` for `data/train.en` and
+                `data/train.de` (or both with `.gz`).
+            with_answers: False to read sources alone; then `path` may also be one file of lines.
+            class_names: not read.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the files have not equally many lines, or what `read_examples` refuses.
+        """
+        if (files := self._files_of_lines(path)) is None:
+            column = "text" if Path(path).name.removesuffix(".gz").endswith(".txt") else self.source
+            pair = self.target if with_answers else None
+            return read_examples(path, text=column, text_pair=pair, label=None)
+        sources = read_rows(files[0], format="lines").column("text")
+        if not with_answers:
+            return Examples(sources)
+        targets = read_rows(files[1], format="lines").column("text")
+        if len(sources) != len(targets):
+            raise ValueError(
+                f"The lines of {files[0]} and {files[1]} must belong together: got "
+                f"{len(sources)} and {len(targets)} lines."
+            )
+        return Examples(sources, targets)
+
+    def _files_of_lines(self, path):
+        for end in ("", ".gz"):
+            files = [Path(f"{path}.{side}{end}") for side in (self.source, self.target)]
+            if files[0].is_file():
+                return files
+        return None
+
+    def texts(self, examples) -> list[str]:
+        """All texts of examples, both sides: for training one vocabulary on both."""
+        return [*examples.texts, *(examples.text_pairs or [])]
+
+    def build(
+        self,
+        start,
+        examples=None,
+        *,
+        tokenizer=None,
+        sequence_length=128,
+        decoder_sequence_length=None,
+        num_decoder_layers=None,
+        decoder_sharing="all",
+        share_encoder=False,
+        label_smoothing=0.1,
+        **more,
+    ):
+        """The model on `start`; see `task_on`. A new decoder starts from a pretrained encoder."""
+        packing = {
+            "sequence_length": sequence_length,
+            "decoder_sequence_length": decoder_sequence_length,
+        }
+        model = task_on(
+            AlbertSeq2SeqLM,
+            start,
+            tokenizer=tokenizer,
+            packing=packing,
+            num_decoder_layers=num_decoder_layers,
+            decoder_sharing=decoder_sharing,
+            share_encoder=share_encoder,
+            label_smoothing=label_smoothing,
+            **more,
+        )
+        if not isinstance(start, AlbertBackbone):
+            model.decoder.start_from_encoder()
+        return model
+
+    def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
+        """Raw batches for `fit`, of texts of similar length; see `training_rows`."""
+        sources, targets = tf.constant(examples.texts), tf.constant(examples.text_pairs)
+
+        def take(indices):
+            return tf.gather(sources, indices), tf.gather(targets, indices)
+
+        pairs = zip(examples.texts, examples.text_pairs, strict=True)
+        lengths = np.array([len(source) + len(target) for source, target in pairs])
+        return training_rows(lengths, take, batch_size, epochs, seed)
+
+    def answer(self, model, examples, batch_size=64) -> list[dict]:
+        """What the model writes for each source.
+
+        Returns:
+            Dictionaries of `text`, `prediction`, and `expected` where it is known.
+        """
+        sampler = keras_hub.samplers.GreedySampler()
+        if self.num_beams > 1:
+            sampler = LengthBeamSampler(self.num_beams, self.length_penalty)
+        model.set_sampler(sampler)
+        written = model.generate(examples.texts, batch_size=batch_size)
+        rows = []
+        for i, prediction in enumerate(written):
+            row = {"text": examples.texts[i], "prediction": prediction}
+            if examples.text_pairs is not None:
+                row["expected"] = examples.text_pairs[i]
+            rows.append(row)
+        return rows
+
+    def score(self, rows, examples) -> dict[str, float]:
+        """Scores of answers, by sacrebleu; the first one picks the best weights.
+
+        Returns:
+            `bleu` and `chrf`, from 0 to 100, with sacrebleu's own settings (13a, chrF2); and
+            `length_ratio`, words written over words expected.
+        """
+        written = [row["prediction"] for row in rows]
+        return text_scores(written, examples.text_pairs, ignore_case=self.ignore_case)
+
+    def baselines(self, train, dev, model=None) -> dict[str, dict[str, float]]:
+        """What it takes no model to score: `copy`, the source as the answer."""
+        scored = text_scores(dev.texts, dev.text_pairs, ignore_case=self.ignore_case)
+        return {"copy": scored}
+
+    def write(self, rows, directory, examples=None):
+        """Writes JSON lines, and `predictions.txt`, an answer a line, as sacrebleu takes it."""
+        write_rows(rows, Path(directory) / "predictions.jsonl")
+        lines = (" ".join(row["prediction"].split()) for row in rows)
+        write_lines(lines, Path(directory) / "predictions.txt")
+
+
+def text_scores(written, expected, ignore_case=False) -> dict[str, float]:
+    """BLEU, chrF and length ratio of texts against one reference each; see `score`.
+
+    Raises:
+        ValueError: there are no texts, or not as many as references.
+    """
+    if not written or len(written) != len(expected):
+        raise ValueError(
+            f"Every text needs a reference, and there must be some: got {len(written)} texts and "
+            f"{len(expected)} references."
+        )
+    bleu = sacrebleu.corpus_bleu(written, [expected], lowercase=ignore_case)
+    chrf = sacrebleu.corpus_chrf(written, [expected])
+    if ignore_case:
+        lowered = ([text.lower() for text in side] for side in (written, expected))
+        written, expected = lowered
+        chrf = sacrebleu.corpus_chrf(written, [expected])
+    ratio = bleu.sys_len / max(1, bleu.ref_len)
+    return {"bleu": float(bleu.score), "chrf": float(chrf.score), "length_ratio": float(ratio)}
