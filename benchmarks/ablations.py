@@ -118,7 +118,7 @@ def task_score(run, seed, arguments):
             "finetune",
             **{"from": run / "model"},
             task=arguments.task,
-            glue=arguments.glue,
+            data=arguments.glue,
             out=out,
             epochs=4,
             batch_size=32,

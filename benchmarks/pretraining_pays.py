@@ -41,7 +41,7 @@ def score(task, start, seed, arguments):
             **weights,
             **TASKS[task],
             task=task,
-            glue=arguments.glue,
+            data=arguments.glue,
             out=out,
             batch_size=32,
             learning_rate=arguments.learning_rate,

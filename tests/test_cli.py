@@ -162,8 +162,7 @@ DATA = {"out": "x", "train": "t.tsv", "config": "base", "vocab": "v"}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": None}, "either --train or --task"),
-        ({"task": "sst-2"}, "either --train or --task"),
+        ({"data": "glue"}, "either --train or --data"),
         ({"train": None, "task": "sst-2", "dev": "d.tsv"}, "brings its own dev rows"),
         ({"from": "dir"}, "either --from .* or --config"),
         ({"vocab": None}, "need a vocabulary"),

@@ -65,7 +65,7 @@ def test_vocab_refuses_a_missing_file_and_leaves_nothing(capsys, tmp_path):
 
 
 def test_convert_goes_to_hugging_face_and_back_with_equal_answers(run_directory, capsys, tmp_path):
-    from albert_tf.training.evaluation import load_classifier
+    from albert_tf.training.evaluation import load_run
 
     there, back = tmp_path / "hf", tmp_path / "preset"
     convert = ("convert", "--checkpoint", run_directory, "--out", there, "--format", "hf")
@@ -73,7 +73,7 @@ def test_convert_goes_to_hugging_face_and_back_with_equal_answers(run_directory,
     again = ("convert", "--checkpoint", there, "--out", back, "--format", "preset")
     assert run_cli(capsys, *again)[0] == 0
     texts = np.array(["a cat", "a film full of light"])
-    before, after = load_classifier(run_directory), load_classifier(back)
+    before, after = load_run(run_directory).model, load_run(back).model
     np.testing.assert_allclose(before.predict(texts), after.predict(texts), atol=1e-6)
     assert after.class_names == ["bad", "good"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albert_tf.data.rows import read_rows
+from albert_tf.data.rows import Rows, read_rows
 
 PROBLEMS = ("classification", "regression", "multi_label")
 
@@ -61,7 +61,7 @@ def read_examples(
     """Reads texts and labels from a TSV, CSV or JSON-lines file (see `read_rows`).
 
     Args:
-        path: the file; `.gz` is unpacked on the way.
+        path: the file, also packed as `.gz`; or its `Rows`.
         text: name or index of the column of texts.
         text_pair: that of the second texts, or None.
         label: that of the labels, or None to read texts only.
@@ -80,7 +80,7 @@ def read_examples(
     """
     if problem not in PROBLEMS:
         raise ValueError(f"problem must be one of {', '.join(PROBLEMS)}: got {problem!r}.")
-    rows = read_rows(path, format=format, header=header)
+    rows = path if isinstance(path, Rows) else read_rows(path, format=format, header=header)
     texts = _texts(rows, text)
     pairs = None if text_pair is None else _texts(rows, text_pair)
     if label is None:

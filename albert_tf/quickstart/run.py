@@ -22,7 +22,7 @@ from albert_tf.quickstart.report import (
 from albert_tf.quickstart.scale import Scale
 from albert_tf.serving.client import Client
 from albert_tf.serving.server import running_server
-from albert_tf.training.evaluation import evaluate, load_classifier, read_for_run
+from albert_tf.training.evaluation import load_run
 from albert_tf.training.finetune import fine_tune
 from albert_tf.training.pretraining.run import pretrain
 from albert_tf.training.pretraining.settings import PretrainSettings
@@ -168,9 +168,9 @@ def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
         seed=seed,
     )
     summary = fine_tune(settings, show=show)
-    model = load_classifier(settings.out, scale.resolved_precision)
-    test = read_for_run(model, settings.out, out / "data" / "test.jsonl")
-    scores, _ = evaluate(model, test, ("accuracy",))
+    trained = load_run(settings.out, scale.resolved_precision)
+    test = trained.read(out / "data" / "test.jsonl")
+    scores, _ = trained.job.evaluate(trained.model, test)
     return scores["accuracy"], summary["warnings"]
 
 
@@ -183,7 +183,7 @@ def rows_of(run: Path, split: str | None = None) -> list[dict]:
 
 def export(out: Path, scale: Scale, texts: list[str]) -> dict[str, int]:
     """Writes `served/docstrings/1/` and `docstrings.tflite`, and returns their sizes in bytes."""
-    model = load_classifier(out / "pretrained")
+    model = load_run(out / "pretrained").model
     version = export_saved_model(model, out / "served" / SERVED_NAME, texts=texts)
     tflite = export_tflite(
         model, out / f"{SERVED_NAME}.tflite", "dynamic", seq_len=scale.sequence_length

@@ -1,103 +1,108 @@
-"""A finished run on other data: loading its model, scoring it."""
+"""A finished run on other data: loading its model, reading for it, scoring and asking it."""
 
-import json
-from pathlib import Path
+from dataclasses import dataclass
 
-from albert_tf.data.glue import read_glue
-from albert_tf.data.tables import Examples, read_examples
-from albert_tf.metrics import check_metrics
-from albert_tf.tasks.text_classifier import AlbertTextClassifier
-from albert_tf.training.answers import predict_logits, problem_of, score_logits
-from albert_tf.training.batches import token_counts
+import keras
+
+from albert_tf.checkpoints.files import read_json
+from albert_tf.tasks.loading import TASKS as CLASSES
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.table import (
+    TASKS,
+    Task,
+    family_class,
+    find_task,
+    reading_options_in,
+)
 from albert_tf.training.precision import dtype_policy
-
-COLUMNS = ("text", "text_pair", "label", "separator", "header")
-
-
-def model_folder(run) -> Path:
-    """The `model/` of a run directory; any other path as it is."""
-    run = Path(run)
-    return run / "model" if (run / "model").is_dir() else run
+from albert_tf.training.run_files import best_run, model_folder, run_settings
 
 
-def reads_pairs(run) -> bool:
-    """Whether a run was trained on pairs of texts; False where nothing tells."""
-    path = Path(run) / "summary.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["pairs"]
-
-
-def load_classifier(run, precision="float32") -> AlbertTextClassifier:
-    """Loads the model of a run directory, or of a preset directory.
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained model with all that its run knows of the task.
 
     Args:
-        run: what `albert-tf finetune` wrote, or the `model/` in it.
+        path: what was named: a run, or a model alone.
+        task: row of the table.
+        job: how the task reads, answers and scores.
+        model: the task's model.
+        settings: of the run; empty for a model alone.
+    """
+
+    path: object
+    task: Task
+    job: Job
+    model: keras.Model
+    settings: dict
+
+    def read(self, data=None, split="dev", with_answers=True):
+        """Reads examples by what the model knows to answer.
+
+        Args:
+            data: a file, or the folder of the data set; None for what the run was evaluated on.
+            split: which part of the data set; not for a file.
+            with_answers: False to leave the answers unread.
+
+        Raises:
+            ValueError: the run knows no such data itself; or what the readers refuse, an answer
+                that training never saw among it.
+        """
+        job, names = self.job, self.job.names_of(self.model)
+        is_part = data is None or (data.is_dir() and self.task.splits)
+        if data is None and split == "dev" and self.settings.get("dev"):
+            data, is_part = self.settings["dev"], False
+        elif data is None and self.settings.get("train"):
+            raise ValueError(f"{self.path} names no dev file of its own. Name one with --data.")
+        if not is_part:
+            return job.read_data(data, with_answers, names)
+        if not self.task.splits:
+            raise ValueError(f"{self.path} names no dev file of its own. Name one with --data.")
+        folder = data or self.settings.get("data")
+        return self.task.read(job, split, folder, with_answers, names)
+
+
+def load_run(run, precision="float32", task=None, **options) -> TrainedRun:
+    """Loads the model of a run directory, or of a preset or checkpoint.
+
+    Args:
+        run: what `albert-tf finetune` wrote, the `model/` in it, or another model that answers.
         precision: as in `FineTuneSettings`; the weights are float32 in any case.
+        task: name of a task, in place of that of the run.
+        **options: of reading, in place of those of the run; None for those of the run.
 
     Raises:
         FileNotFoundError: there is no model.
+        ValueError: there is no such task, the model is of another one, or an option is not the
+            task's.
     """
-    folder = model_folder(run)
+    folder, settings = model_folder(run), run_settings(run)
+    if settings and folder == best_run(run):
+        raise FileNotFoundError(
+            f"There is no model in {run}: no epoch of that run ended with a usable score."
+        )
+    name = task or settings.get("task") or _task_of(run, folder)
+    row = find_task(name)[1]
+    # Another task than that of the run has columns of its own.
+    known = reading_options_in(settings) if task is None else {}
+    known |= {key: settings["problem"] for key in ("problem",) if settings.get(key) and not task}
+    job, _ = row.job(known | options)
+    model = job.load(folder, dtype_policy(precision))
+    return TrainedRun(run, row, job.fitted_to(model), model, settings if task is None else {})
+
+
+def _task_of(run, folder):
+    """The kind of task of a model that comes without settings, by its class."""
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"There is no trained model in {run}. Name a directory that `albert-tf finetune` wrote."
         )
-    return AlbertTextClassifier.from_preset(str(folder), dtype=dtype_policy(precision))
-
-
-def run_settings(run) -> dict:
-    """The saved settings of a run; empty for a bare preset."""
-    path = Path(run) / "settings.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def read_for_run(model, run, data=None, glue=None, **columns) -> Examples:
-    """Reads labelled examples by the classes of a trained model.
-
-    Args:
-        model: from `load_classifier`.
-        run: its directory, whose settings tell the columns that `columns` leaves open.
-        data: a file; None for the dev rows that the run was evaluated on.
-        glue: folder of the GLUE files, if it is another one than in the run.
-        **columns: `text`, `text_pair`, `label`, `separator`, `header`, or None for each.
-
-    Raises:
-        ValueError: without `data`, the run knows no dev file either; or what `read_examples`
-            refuses, a label that training never saw among it.
-    """
-    settings = run_settings(run)
-    if data is None and settings.get("task"):
-        return read_glue(settings["task"], "dev", glue or settings["glue"])
-    data = data or settings.get("dev")
-    if data is None:
-        raise ValueError(f"{run} names no dev file of its own. Name one with --data.")
-    known = {key: settings[key] for key in COLUMNS if key in settings}
-    chosen = known | {key: value for key, value in columns.items() if value is not None}
-    problem = problem_of(model)
-    names = model.class_names or [str(i) for i in range(model.num_classes)]
-    if problem == "regression":
-        names = None
-    return read_examples(data, problem=problem, class_names=names, **chosen)
-
-
-def evaluate(model, examples, metrics=(), batch_size=64):
-    """Scores a classifier.
-
-    Args:
-        model: `AlbertTextClassifier` with a preprocessor.
-        examples: `Examples` with labels.
-        metrics: names in `albert_tf.metrics`; empty for the usual ones.
-        batch_size: examples a batch.
-
-    Returns:
-        (scores, logits): name -> number, with `loss`, `examples` and `examples_cut` (longer than
-        the model reads) among them; float32 array `(num_examples, num_classes)`.
-    """
-    problem = problem_of(model)
-    names = check_metrics(metrics, problem)
-    lengths = token_counts(examples, model.preprocessor.tokenizer)
-    logits = predict_logits(model, examples, lengths, batch_size)
-    sizes = {
-        "examples": len(examples),
-        "examples_cut": int((lengths > model.preprocessor.sequence_length).sum()),
-    }
-    return sizes | score_logits(problem, names, examples.labels, logits), logits
+    saved = folder / "task.json"
+    name = read_json(saved)["registered_name"].rpartition(">")[2] if saved.is_file() else ""
+    words = {cls: word for word, (_, cls) in CLASSES.items()}
+    for task, row in TASKS.items():
+        if not row.splits and family_class(row.family).model_class == words.get(name):
+            return task
+    raise ValueError(
+        f"What {run} answers must be known: name the --task, for example text-classification."
+    )

@@ -41,8 +41,10 @@ def kinds_of(field) -> tuple[type, ...]:
 
 
 def item_of(field) -> type:
-    """The type of the items of a `tuple[x, ...]` field."""
-    return get_args(field.type)[0]
+    """The type of the items of a `tuple[x, ...]` field, with or without None."""
+    union = isinstance(field.type, types.UnionType)
+    options = get_args(field.type) if union else (field.type,)
+    return get_args(next(kind for kind in options if get_origin(kind) is tuple))[0]
 
 
 def build(cls, values: dict, where: str):

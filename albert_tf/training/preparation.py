@@ -1,18 +1,24 @@
 """Everything that a fine-tuning run needs, read and checked before its first step."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from albert_tf.data.glue import glue_task, read_glue
-from albert_tf.data.tables import Examples, read_examples
-from albert_tf.metrics import check_metrics
+from albert_tf.optimizers.groups import freeze
 from albert_tf.staging import refuse_existing
-from albert_tf.tasks.text_classifier import AlbertTextClassifier
-from albert_tf.training.batches import num_batches, token_counts
+from albert_tf.tasks.base import AlbertTask
+from albert_tf.training.batches import filled_up, num_batches
+from albert_tf.training.fields import as_values
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.table import Task, find_task, options_in, reading_options_in
+from albert_tf.training.memory import memory_estimate
 from albert_tf.training.settings import FineTuneSettings
-from albert_tf.training.starting_points import starting_classifier
+from albert_tf.training.starting_points import starting_model
+
+COLUMNS = {"text", "text_pair", "label", "separator", "header"}
 
 
 @dataclass(frozen=True)
@@ -20,22 +26,21 @@ class Preparation:
     """A run that is ready to start.
 
     Args:
-        settings: what was asked for.
-        problem: `classification`, `regression` or `multi_label`.
-        metrics: names; the first one picks the best epoch.
-        model: the classifier, not compiled for the run yet.
-        train, dev: `Examples` with labels.
-        train_lengths, dev_lengths: tokens of each example before anything is cut.
+        settings: what was asked for, every option of the task with its value.
+        task: row of the table.
+        job: how the task reads, answers and scores.
+        model: the task's model, not compiled for the run yet.
+        train, dev: examples with answers.
+        also: further parts to score with the best weights: name -> examples.
     """
 
     settings: FineTuneSettings
-    problem: str
-    metrics: tuple[str, ...]
-    model: AlbertTextClassifier
-    train: Examples
-    dev: Examples
-    train_lengths: np.ndarray
-    dev_lengths: np.ndarray
+    task: Task
+    job: Job
+    model: AlbertTask
+    train: object
+    dev: object
+    also: dict
 
     @property
     def steps_per_epoch(self) -> int:
@@ -45,27 +50,56 @@ class Preparation:
     @property
     def total_steps(self) -> int:
         """Updates of the whole training."""
-        return self.steps_per_epoch * self.settings.epochs
+        return self.settings.steps or self.steps_per_epoch * self.settings.epochs
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training examples; with `steps` the last one may end early."""
+        return num_batches(self.total_steps, self.steps_per_epoch)
+
+    @property
+    def warmup_steps(self) -> int:
+        """Updates in which the learning rate rises."""
+        if self.settings.warmup_steps is not None:
+            return self.settings.warmup_steps
+        return int(self.settings.warmup_fraction * self.total_steps)
+
+    def batches(self, num_replicas=1):
+        """All raw batches of the training.
+
+        With `accumulate` these are parts of an update. Then, and on several replicas, every batch
+        is full: some examples come twice in a pass.
+        """
+        settings, train = self.settings, self.train
+        if settings.accumulate > 1 or num_replicas > 1 or self.job.wants_full_batches:
+            rng = np.random.default_rng(settings.seed)
+            train = train.take(filled_up(len(train), settings.batch_size, rng))
+        size = settings.batch_size // settings.accumulate
+        batches = self.job.batches(train, batch_size=size, epochs=self.epochs, seed=settings.seed)
+        return batches.take(self.total_steps * settings.accumulate)
 
     def describe(self) -> dict:
         """Sizes of data, model and training, as JSON values."""
-        limit = self.settings.sequence_length
+        model = self.model
         return {
-            "problem": self.problem,
-            "classes": list(self.train.class_names or ()),
-            "pairs": self.train.text_pairs is not None,
-            "metrics": list(self.metrics),
+            "task": self.settings.task,
+            "options": dict(sorted(options_in(as_values(self.settings)).items())),
+            **self.job.describe(model, self.train, self.dev),
             "train_examples": len(self.train),
             "dev_examples": len(self.dev),
-            "longest_train_example_in_tokens": int(self.train_lengths.max()),
-            "train_examples_cut": int((self.train_lengths > limit).sum()),
-            "dev_examples_cut": int((self.dev_lengths > limit).sum()),
-            "vocabulary_size": self.model.backbone.albert_config.vocab_size,
-            "parameters": self.model.count_params(),
-            "precision": self.model.dtype_policy.name,
+            "vocabulary_size": model.backbone.albert_config.vocab_size,
+            "parameters": model.count_params(),
+            "trained_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
+            "memory_estimate_in_bytes": memory_estimate(
+                model,
+                self.settings,
+                rows=self.job.rows_an_example(self.train) * self.settings.batch_size,
+                tokens_a_row=self.settings.sequence_length,
+            ),
+            "precision": model.dtype_policy.name,
             "steps_per_epoch": self.steps_per_epoch,
             "total_steps": self.total_steps,
-            "warmup_steps": int(self.settings.warmup_fraction * self.total_steps),
+            "warmup_steps": self.warmup_steps,
         }
 
 
@@ -78,54 +112,74 @@ def prepare(settings: FineTuneSettings) -> Preparation:
         ValueError: the data cannot be read or do not fit each other or the model.
     """
     refuse_existing(settings.out)
-    task = glue_task(settings.task) if settings.task else None
-    problem = task.problem if task else settings.problem
-    names = settings.metrics or (task.metrics if task else ())
-    metrics = check_metrics(names, problem)
+    name, task = find_task(settings.task)
+    job, building = task.job(options_in(settings))
+    if not job.is_trained:
+        raise ValueError(
+            f"{name} is not trained: it asks a pretrained model. Use `albert-tf predict --task "
+            f"{name} --run MODEL`."
+        )
+    _refuse_columns(settings, name, task)
+    settings = _resolved(settings, name, job, building)
     keras.utils.set_random_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    train, dev = _read(settings, rng)
-    if train.class_names is not None and problem == "classification" and train.num_outputs < 2:
+    train, dev = _read(settings, task, job, rng)
+    also = {}
+    if settings.train is None:
+        also = {split: task.read(job, split, settings.data) for split in task.also}
+    model = starting_model(settings, job, building, train)
+    if settings.lora_rank is not None:
+        model.backbone.enable_lora(settings.lora_rank)
+    if settings.freeze:
+        freeze(model, settings.freeze)
+    preparation = Preparation(settings, task, job, model, train, dev, also)
+    if preparation.warmup_steps >= preparation.total_steps:
         raise ValueError(
-            f"A classifier needs examples of at least two classes: all {len(train)} training "
-            f"examples are {train.class_names[0]!r}. Is {settings.label!r} the column of labels?"
+            f"warmup_steps must be below the number of updates: got {preparation.warmup_steps} of "
+            f"{preparation.total_steps}. Train longer or warm up for fewer steps."
         )
-    model = starting_classifier(settings, train)
-    tokenizer = model.preprocessor.tokenizer
-    lengths = [token_counts(examples, tokenizer) for examples in (train, dev)]
-    return Preparation(settings, problem, metrics, model, train, dev, *lengths)
+    return preparation
 
 
-def _read(settings, rng):
-    if settings.task:
-        train = read_glue(settings.task, "train", settings.glue)
-        return _limited(train, settings.limit, rng), read_glue(settings.task, "dev", settings.glue)
-    train = read_table(settings, settings.train)
-    if settings.dev is not None:
-        dev = read_table(settings, settings.dev, train.class_names)
+def _resolved(settings, name, job, building):
+    """The settings with the values that the task gives to options that were left open."""
+    fields = {f.name: getattr(job, f.name) for f in dataclasses.fields(job)}
+    known = {f.name for f in dataclasses.fields(settings)}
+    values = {key: value for key, value in (fields | building).items() if key in known}
+    return dataclasses.replace(settings, **values | {"task": name})
+
+
+def _refuse_columns(settings, name, task):
+    given = reading_options_in(settings)
+    own = [key for key in sorted(COLUMNS & given.keys()) if given[key] != task.options.get(key)]
+    if own and task.glue and settings.train is None:
+        raise ValueError(
+            f"The files of {name} have columns of their own: leave --{own[0].replace('_', '-')} "
+            "out, or name your files with --train and --dev."
+        )
+
+
+def _read(settings, task, job, rng):
+    if settings.train is None:
+        train = task.read(job, "train", settings.data)
+        names = getattr(train, "class_names", None)
+        dev = task.read(job, "dev", settings.data, class_names=names)
         return _limited(train, settings.limit, rng), dev
+    train, dev = job.read(settings)
+    if dev is None:
+        return _held_out(settings, train, rng, settings.train)
+    return _limited(train, settings.limit, rng), dev
+
+
+def _held_out(settings, train, rng, source):
     order = rng.permutation(len(train))
     num_dev = round(settings.dev_fraction * len(train))
     if not 0 < num_dev < len(train):
         raise ValueError(
-            f"dev_fraction {settings.dev_fraction} of {len(train)} rows of {settings.train} leaves "
+            f"dev_fraction {settings.dev_fraction} of {len(train)} rows of {source} leaves "
             f"{num_dev} to evaluate on. Name a file with --dev."
         )
     return _limited(train.take(order[num_dev:]), settings.limit, rng), train.take(order[:num_dev])
-
-
-def read_table(settings, path, class_names=None) -> Examples:
-    """Reads a file by the columns and the problem that the settings name."""
-    return read_examples(
-        path,
-        text=settings.text,
-        text_pair=settings.text_pair,
-        label=settings.label,
-        problem=settings.problem,
-        class_names=class_names,
-        separator=settings.separator,
-        header=settings.header,
-    )
 
 
 def _limited(examples, limit, rng):

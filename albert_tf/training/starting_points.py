@@ -1,79 +1,57 @@
-"""The classifier that a fine-tuning run starts from: published weights, ours, or none."""
+"""What a fine-tuning run starts from: published weights, ours, those of another run, or none."""
 
 import tempfile
 from pathlib import Path
 
 from albert_tf.models.backbone import AlbertBackbone
-from albert_tf.tasks.text_classifier import AlbertTextClassifier
-from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 from albert_tf.tokenizer import AlbertTokenizer
+from albert_tf.training.model_copies import copy_of
 from albert_tf.training.precision import dtype_policy
+from albert_tf.training.run_files import model_folder
 from albert_tf.training.starting_config import starting_config
 
 
-def starting_classifier(settings, train):
-    """Builds the classifier that the settings name, with a new head for the labels of `train`.
+def starting_model(settings, job, building, train):
+    """Builds the model of a run on the start that the settings name.
 
     Args:
         settings: `FineTuneSettings`.
-        train: `Examples`; its texts train the vocabulary where `train_vocab` asks for one.
+        job: `Job` of the task.
+        building: arguments of `job.build`; a `sequence_length` of None there is a mistake.
+        train: examples, for the head, and for the vocabulary where `train_vocab` asks for one.
 
     Returns:
-        `AlbertTextClassifier` with a preprocessor.
+        A task with a preprocessor.
 
     Raises:
         FileNotFoundError: no such checkpoint, configuration or vocabulary.
         ValueError: a vocabulary that does not fit the model, a configuration that cannot be, or a
             `sequence_length` beyond the positions of the model.
     """
-    head = {
-        "num_classes": train.num_outputs,
-        "class_names": train.class_names,
-        "multi_label": settings.problem == "multi_label",
-        "dropout": settings.dropout,
-    }
-    dtype = dtype_policy(settings.precision)
+    dtype, tokenizer = dtype_policy(settings.precision), _tokenizer(settings, job, train)
     if settings.from_ is None:
-        preprocessor = _preprocessor(settings, train)
-        config = starting_config(settings.config, preprocessor.tokenizer.vocabulary_size())
-        _check_length(settings.sequence_length, config)
-        backbone = AlbertBackbone(config, dtype=dtype)
-        return AlbertTextClassifier(backbone, preprocessor=preprocessor, **head)
-    if settings.vocab is not None:
-        head["preprocessor"] = _preprocessor(settings, train)
-    model = AlbertTextClassifier.from_preset(settings.from_, dtype=dtype, **head)
-    if model.preprocessor is None:
-        raise ValueError(
-            f"{settings.from_} holds no vocabulary. Name the one that the model was trained with: "
-            "--vocab FILE.model."
-        )
-    _check_length(settings.sequence_length, model.backbone.albert_config)
-    model.preprocessor.sequence_length = settings.sequence_length
-    return model
+        config = starting_config(settings.config, tokenizer.vocabulary_size())
+        start = AlbertBackbone(config, dtype=dtype)
+    else:
+        start = str(model_folder(settings.from_))
+        building = building | {"dtype": dtype}
+    model = job.build(start, train, tokenizer=tokenizer, **building)
+    if settings.hidden_dropout is None:
+        return model
+    rates = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    return copy_of(model, **dict.fromkeys(rates, settings.hidden_dropout))
 
 
-def _preprocessor(settings, train):
+def _tokenizer(settings, job, train):
+    """The vocabulary that is named or to be trained; None for the one beside the weights."""
     style = {"lowercase": settings.lowercase, "keep_accents": settings.keep_accents}
     if settings.vocab is not None:
-        tokenizer = AlbertTokenizer(settings.vocab, **style)
-    else:
-        tokenizer = _trained_tokenizer(settings, train, style)
-    return AlbertTextClassifierPreprocessor(tokenizer, sequence_length=settings.sequence_length)
-
-
-def _trained_tokenizer(settings, train, style):
+        return AlbertTokenizer(settings.vocab, **style)
+    if settings.train_vocab is None:
+        return None
     from albert_tf.training.vocabulary import train_vocabulary
 
-    texts = train.texts + (train.text_pairs or [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vocabulary.model"
-        train_vocabulary(texts, path, vocab_size=settings.train_vocab, **style)
+        train_vocabulary(job.texts(train), path, vocab_size=settings.train_vocab, **style)
         return AlbertTokenizer(path.read_bytes(), **style)
-
-
-def _check_length(sequence_length, config):
-    if sequence_length > config.max_position_embeddings:
-        raise ValueError(
-            f"sequence_length must be at most the {config.max_position_embeddings} positions of "
-            f"the model: got {sequence_length}."
-        )

@@ -25,7 +25,7 @@ class Convert:
         from albert_tf.staging import new_directory, refuse_existing
         from albert_tf.tasks.loading import load_checkpoint
         from albert_tf.tasks.saving import save_checkpoint
-        from albert_tf.training.evaluation import model_folder
+        from albert_tf.training.run_files import model_folder
 
         refuse_existing(self.out)
         source = model_folder(self.checkpoint)
@@ -70,7 +70,7 @@ class Export:
 
     def start(self):
         from albert_tf.tasks.loading import load_checkpoint
-        from albert_tf.training.evaluation import model_folder, reads_pairs
+        from albert_tf.training.run_files import model_folder, reads_pairs
 
         model = load_checkpoint(model_folder(self.run))
         if self.format == "tflite":

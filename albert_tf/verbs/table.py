@@ -3,8 +3,8 @@
 from albert_tf.verbs.benchmark import Benchmark
 from albert_tf.verbs.pretrain import Pretrain
 from albert_tf.verbs.pretraining import Prepare, Vocab
-from albert_tf.verbs.serving import Serve
 from albert_tf.verbs.searching import Search
+from albert_tf.verbs.serving import Serve
 from albert_tf.verbs.shipping import Convert, Export
 from albert_tf.verbs.training import Evaluate, Finetune, Predict, Quickstart
 

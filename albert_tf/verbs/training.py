@@ -4,13 +4,17 @@ A verb is one dataclass: its fields are flags and recipe keys. TensorFlow loads 
 `start`, so that `--help` is instant.
 """
 
+import inspect
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.training.fields import flag
-from albert_tf.training.settings import PRECISIONS, FineTuneSettings
+from albert_tf.training.settings import PRECISIONS, FineTuneSettings, ReadingOptions
+
+# What one may ask on the command line.
+ASKED = ("text", "text_pair", "question", "context", "choice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +34,19 @@ class Quickstart:
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(FineTuneSettings):
-    """Train a classifier or a regression on labelled texts, or on a GLUE task."""
+    """Train a model for a task: GLUE, SQuAD, RACE, entities, or files of your own."""
 
     def start(self):
         from albert_tf.training.finetune import fine_tune
+        from albert_tf.training.seeds import fine_tune_seeds
 
-        summary = fine_tune(self)
+        summary = fine_tune(self) if self.seeds == 1 else fine_tune_seeds(self)
         print(json.dumps(summary["dev"], indent=2))
         print(f"The run is in {self.out}: its numbers in summary.json, its model in model/.")
-        cut, total = summary["train_examples_cut"], summary["train_examples"]
-        if cut:
-            print(f"{cut} of {total} training texts were cut at {self.sequence_length} tokens.")
+        if cut := summary.get("train_examples_cut"):
+            total = summary["train_examples"]
+            length = summary["options"]["sequence_length"]
+            print(f"{cut} of {total} training texts were cut at {length} tokens.")
         for warning in summary["warnings"]:
             print(f"WARNING: {warning}", file=sys.stderr)
         return 0 if summary["dev"] else 1
@@ -52,58 +58,76 @@ class Finetune(FineTuneSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Score a trained run on labelled texts."""
+class Evaluate(ReadingOptions):
+    """Score a trained run on data with answers."""
 
-    run: Path = flag("directory that `albert-tf finetune` wrote")
-    data: Path | None = flag("labelled file; without it the dev rows of the run", default=None)
-    glue: Path | None = flag("folder of the GLUE files, if it moved since the run", default=None)
-    text: str | None = flag("column of the texts (default: as in the run)", default=None)
-    text_pair: str | None = flag(
-        "column of the second texts (default: as in the run)", default=None
+    run: Path = flag("directory that `albert-tf finetune` wrote, or a model")
+    task: str | None = flag("task (default: that of the run)", default=None)
+    data: Path | None = flag(
+        "file, or folder of the data set; without it the dev rows of the run", default=None
     )
-    label: str | None = flag("column of the labels (default: as in the run)", default=None)
-    separator: str | None = flag("between labels of a row (default: as in the run)", default=None)
-    header: bool | None = flag("the first row names the columns (as in the run)", default=None)
-    metrics: tuple[str, ...] = flag("scores to compute", default=())
-    out: Path | None = flag("write each answer to this new .tsv or .jsonl file", default=None)
+    split: str = flag("part of the data set", default="dev")
+    out: Path | None = flag(
+        "write the answers to this new .tsv or .jsonl file, or as official files into this new "
+        "directory",
+        default=None,
+    )
     batch_size: int = flag("examples a batch", default=64)
     precision: str = flag("of the arithmetic", choices=PRECISIONS, default="float32")
 
     def start(self):
         from albert_tf.staging import refuse_existing
-        from albert_tf.training import evaluation
-        from albert_tf.training.answers import answer_rows, write_answers
+        from albert_tf.training.answer_files import write_answers
+        from albert_tf.training.evaluation import load_run
+        from albert_tf.training.jobs.table import reading_options_in
 
         if self.out is not None:
             refuse_existing(self.out)
-        model = evaluation.load_classifier(self.run, self.precision)
-        columns = {name: getattr(self, name) for name in evaluation.COLUMNS}
-        examples = evaluation.read_for_run(model, self.run, self.data, self.glue, **columns)
-        scores, logits = evaluation.evaluate(model, examples, self.metrics, self.batch_size)
-        print(json.dumps(scores, indent=2))
+        trained = load_run(self.run, self.precision, self.task, **reading_options_in(self))
+        job, examples = trained.job, trained.read(self.data, self.split)
+        scores, rows = job.evaluate(trained.model, examples, self.batch_size)
+        sizes = {"examples": len(examples), "examples_cut": job.num_cut(trained.model, examples)}
+        print(json.dumps(sizes | scores, indent=2))
         if self.out is not None:
-            write_answers(answer_rows(model, examples, logits), self.out)
+            write_answers(trained, rows, self.out, examples, self.split)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predict:
-    """Answer texts with a trained run: from --text, from a file, or from standard input."""
+    """Answer with a trained run: from the command line, a file, a data set, or standard input."""
 
-    run: Path = flag("directory that `albert-tf finetune` wrote")
-    text: tuple[str, ...] = flag("texts to answer", default=())
+    run: Path = flag("directory that `albert-tf finetune` wrote, or a model")
+    task: str | None = flag("task (default: that of the run)", default=None)
+    text: tuple[str, ...] = flag("texts to answer; of multiple choice the passage", default=())
     text_pair: tuple[str, ...] = flag("their second texts, for a model of pairs", default=())
-    file: Path | None = flag("a .txt file of one text a line, or .tsv, .csv, .jsonl", default=None)
-    column: str = flag("column of the texts in --file", default="text")
+    question: tuple[str, ...] = flag("questions to answer", default=())
+    context: tuple[str, ...] = flag("what they are asked of: one for all or each", default=())
+    choice: tuple[str, ...] = flag("the choices of one question", default=())
+    file: Path | None = flag(
+        "file of the task without answers; of texts .txt (one a line), .tsv, .csv, .jsonl",
+        default=None,
+    )
+    column: str | None = flag("column of the texts in --file (text)", default=None)
     column_pair: str | None = flag("column of the second texts in --file", default=None)
     header: bool = flag("the first row of a .tsv or .csv file names the columns", default=True)
+    data: Path | None = flag("folder of the data set, for --split", default=None)
+    split: str | None = flag("answer this part of the data set, such as test", default=None)
+    out: Path | None = flag(
+        "write the answers to this new .tsv or .jsonl file, or as official files (of GLUE, SQuAD, "
+        "CoNLL) into this new directory",
+        default=None,
+    )
     format: str = flag("of the answers", choices=("table", "jsonl"), default="table")
-    batch_size: int = flag("texts a batch", default=64)
+    batch_size: int = flag("examples a batch", default=64)
     precision: str = flag("of the arithmetic", choices=PRECISIONS, default="float32")
 
     def __post_init__(self):
-        if self.text and self.file:
-            raise ValueError("Name the texts with --text or with --file, not both.")
+        asked = [name for name in ASKED if getattr(self, name)]
+        sources = bool(asked) + (self.file is not None) + (self.split is not None)
+        if sources > 1:
+            raise ValueError(
+                "Name what to answer on the command line, with --file or with --split, not both."
+            )
         if self.text_pair and len(self.text_pair) != len(self.text):
             raise ValueError(
                 f"--text-pair must come once for each --text: got {len(self.text_pair)} for "
@@ -111,48 +135,77 @@ class Predict:
             )
 
     def start(self):
-        from albert_tf.training.answers import answer_rows, predict_logits
-        from albert_tf.training.batches import token_counts
-        from albert_tf.training.evaluation import load_classifier
+        from albert_tf.data.rows import read_rows
+        from albert_tf.staging import refuse_existing
+        from albert_tf.training.answer_files import write_answers
+        from albert_tf.training.evaluation import load_run
 
-        examples = self._examples()
-        model = load_classifier(self.run, self.precision)
-        lengths = token_counts(examples, model.preprocessor.tokenizer)
-        logits = predict_logits(model, examples, lengths, self.batch_size)
-        for row in answer_rows(model, examples, logits):
-            print(json.dumps(row, ensure_ascii=False) if self.format == "jsonl" else _line(row))
-        limit = model.preprocessor.sequence_length
-        if cut := int((lengths > limit).sum()):
+        if self.out is not None:
+            refuse_existing(self.out)
+        given = self._given()
+        trained = load_run(self.run, self.precision, self.task, **self._columns())
+        job, model = trained.job, trained.model
+        if given is None and is_raw_text(job, self.file):
+            given = {"text": [row["text"] for row in read_rows(self.file).cells]}
+        if given is not None:
+            examples = ask(job, given)
+        else:
+            examples = trained.read(self.file or self.data, self.split, with_answers=False)
+        rows = job.answer(model, examples, self.batch_size)
+        if self.out is not None:
+            write_answers(trained, rows, self.out, examples, self.split)
+        else:
+            for row in rows:
+                json_line = json.dumps(row, ensure_ascii=False)
+                print(json_line if self.format == "jsonl" else job.line(row))
+        if cut := job.num_cut(model, examples):
+            limit = model.preprocessor.sequence_length
             print(f"{cut} of {len(examples)} texts were cut at {limit} tokens.", file=sys.stderr)
 
-    def _examples(self):
-        from albert_tf.data.tables import Examples, read_examples
-
-        if self.text:
-            return Examples(list(self.text), list(self.text_pair) or None)
-        if self.file is None:
-            lines = [line.rstrip("\r\n") for line in sys.stdin]
-            if not lines:
+    def _given(self):
+        """What the command line or standard input asks; None where a file does."""
+        if self.file is not None or self.split is not None:
+            return None
+        given = {name: getattr(self, name) for name in ASKED if getattr(self, name)}
+        if not given:
+            given = {"text": [line.rstrip("\r\n") for line in sys.stdin]}
+            if not given["text"]:
                 raise ValueError(
                     "There is no text to answer: give --text, --file or lines on stdin."
                 )
-            return Examples(lines)
-        return read_examples(
-            self.file,
-            text=self.column,
-            text_pair=self.column_pair,
-            label=None,
-            header=self.header,
+        return given
+
+    def _columns(self):
+        """How --file is read; None for what the run was trained on."""
+        columns = {"text": self.column, "text_pair": self.column_pair}
+        return columns | ({} if self.header else {"header": False})
+
+
+def ask(job, given):
+    """The examples that a command line asks a job.
+
+    Raises:
+        ValueError: the job asks for something else.
+    """
+    wanted = inspect.signature(job.ask).parameters
+    required = required_of(job)
+    if set(required) - set(given) or set(given) - set(wanted):
+        names = ", ".join("--" + name.replace("_", "-") for name in required)
+        more = [f"--{n.replace('_', '-')}" for n in wanted if n not in required]
+        raise ValueError(
+            f"This model is asked with {names}{' and perhaps ' + ', '.join(more) if more else ''}: "
+            f"got {', '.join('--' + name.replace('_', '-') for name in given)}."
         )
+    return job.ask(**given)
 
 
-def _line(row):
-    """One answer as a line: what it is, how sure, and the text."""
-    text = row["text"] + (f" | {row['text_pair']}" if "text_pair" in row else "")
-    if "probabilities" not in row:
-        return f"{row['prediction']:10.4f}  {text}"
-    answer = row["prediction"]
-    answer = ", ".join(answer) or "(none)" if isinstance(answer, list) else answer
-    ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
-    shares = " ".join(f"{name}={share:.3f}" for name, share in ranked)
-    return f"{answer:20}  {shares:40}  {text}"
+def required_of(job) -> list[str]:
+    """What a job must be asked with."""
+    parameters = inspect.signature(job.ask).parameters.items()
+    return [name for name, p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY]
+
+
+def is_raw_text(job, path) -> bool:
+    """Whether a file has a text a line, for a job that answers texts."""
+    suffixes = [] if path is None else [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+    return suffixes[-1:] == [".txt"] and required_of(job) == ["text"]

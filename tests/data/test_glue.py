@@ -5,7 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from albert_tf.data.glue import TASKS, glue_task, read_glue
+from albert_tf.data.glue import read_glue, submission
+from albert_tf.data.glue_tasks import TASKS, glue_task
 from albert_tf.data.tables import PROBLEMS
 
 
@@ -52,7 +53,9 @@ def test_every_row_of_the_table_is_complete(name):
     assert task.problem in PROBLEMS
     assert (task.values is None) == (task.class_names is None) == (task.problem == "regression")
     assert task.values is None or len(task.values) == len(task.class_names)
-    assert {"train", "dev"} <= set(task.splits)
+    assert {"dev", "test"} <= set(task.splits)
+    assert ("train" in task.splits) == (name != "ax")
+    assert all(s.submission for part, s in task.splits.items() if part.startswith("test"))
 
 
 def test_an_unknown_task_is_told_the_closest():
@@ -61,8 +64,10 @@ def test_an_unknown_task_is_told_the_closest():
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="no split 'test': choose of train, dev"):
-        read_glue("sst-2", "test")
+    with pytest.raises(ValueError, match="no split 'validation': choose of train, dev, test"):
+        read_glue("sst-2", "validation")
+    with pytest.raises(ValueError, match="Train mnli, and ask that model"):
+        read_glue("ax", "train")
 
 
 def test_a_folder_without_the_task_is_told(tmp_path):
@@ -86,3 +91,25 @@ def test_downloaded_labels_go_by_name_not_by_number(monkeypatch):
     assert examples.class_names[examples.labels[0]] == "neutral"
     assert (examples.texts, examples.text_pairs) == (["a"], ["b"])
     assert examples.labels.dtype == np.int32
+
+
+def test_a_test_file_may_have_other_columns(tmp_path):
+    (tmp_path / "test.tsv").write_text("index\tsentence\n0\tBill whistled.\n")
+    examples = read_glue("cola", "test", tmp_path, with_answers=False)
+    assert (examples.texts, examples.labels) == (["Bill whistled."], None)
+
+
+def test_the_server_takes_labels_as_the_files_write_them():
+    assert submission("cola", "test", ["acceptable", "unacceptable"]) == (
+        "CoLA.tsv",
+        ["index\tprediction", "0\t1", "1\t0"],
+    )
+    assert submission("mnli", "test_mismatched", ["neutral"])[0] == "MNLI-mm.tsv"
+    assert submission("mnli", "test", ["neutral"])[1][1] == "0\tneutral"
+    assert submission("sts-b", "test", [5.2, 1.23456, -0.1])[1][1:] == [
+        "0\t5.000",
+        "1\t1.235",
+        "2\t0.000",
+    ]
+    with pytest.raises(ValueError, match="takes no answers for 'dev'"):
+        submission("rte", "dev", [])

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from albert_tf import cli
 from albert_tf.data.tables import Examples
-from albert_tf.training import dev_evaluation
-from albert_tf.training.answers import mean_loss
-from albert_tf.training.batches import bucketed_order, token_counts, training_batches
+from albert_tf.training.batches import bucketed_order
 from albert_tf.training.dev_evaluation import DevEvaluation
-from albert_tf.training.evaluation import evaluate, load_classifier, read_for_run
-from albert_tf.training.finetune import fine_tune, warnings_of
+from albert_tf.training.evaluation import load_run
+from albert_tf.training.finetune import best_baseline, fine_tune, warnings_of
+from albert_tf.training.jobs.logits import mean_loss
+from albert_tf.training.jobs.text_classification import TextClassification
 from albert_tf.training.preparation import prepare
 from albert_tf.training.run_directory import RunDirectory
 from albert_tf.training.settings import FineTuneSettings
@@ -84,7 +84,7 @@ def test_the_directory_holds_all_that_a_reader_wants(finished):
     assert environment["versions"]["tensorflow"] == tf.__version__
     assert json.loads((run / "summary.json").read_text()) == summary
     assert (run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
-    answers = (run / "dev_predictions.tsv").read_text().splitlines()
+    answers = (run / "dev" / "predictions.tsv").read_text().splitlines()
     assert answers[0].split("\t")[:3] == ["text", "label", "prediction"]
     assert answers[1].split("\t")[:3] == ["a wonderful film", "good", "good"]
     assert len(answers) == 9
@@ -113,8 +113,8 @@ def test_tensorboard_finds_the_same_numbers(finished):
 
 def test_the_saved_model_scores_what_the_run_said(finished):
     run, summary = finished
-    model = load_classifier(run)
-    scores, _ = evaluate(model, read_for_run(model, run), ("accuracy",))
+    trained = load_run(run)
+    scores, _ = trained.job.evaluate(trained.model, trained.read())
     assert scores["accuracy"] == summary["dev"]["accuracy"]
     assert scores["loss"] == pytest.approx(summary["dev"]["loss"], abs=1e-5)  # float32
 
@@ -175,7 +175,7 @@ def test_a_trained_run_is_a_start_for_other_labels(finished, tmp_path):
     preparation = prepare(settings)
     assert preparation.model.class_names == ["bbb", "ggg"]
     assert preparation.model.preprocessor.sequence_length == 24
-    before = load_classifier(finished[0]).backbone.get_weights()
+    before = load_run(finished[0]).model.backbone.get_weights()
     for ours, theirs in zip(preparation.model.backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -185,7 +185,7 @@ def test_pairs_and_several_labels_are_trained_too(settings, tmp_path):
     train = write_rows(tmp_path / "pairs.tsv", rows, ("a", "b", "labels"))
     chosen = {"text": "a", "text_pair": "b", "label": "labels", "separator": ";"}
     summary = fine_tune(
-        settings(train=train, problem="multi_label", epochs=2, sequence_length=40, **chosen),
+        settings(train=train, problem="multi_label", epochs=3, sequence_length=40, **chosen),
         show=False,
     )
     assert summary["classes"] == ["bad", "good", "text"]
@@ -197,21 +197,27 @@ def test_regression_brings_its_own_metrics(settings):
     rows = [(text, "4.5" if label == "good" else "0.5") for text, label in ROWS]
     preparation = prepare(settings(rows, problem="regression"))
     assert preparation.model.is_regression
-    assert preparation.metrics == ("pearson", "spearman", "mse")
-    scores, _ = evaluate(preparation.model, preparation.dev)
-    assert {"loss", "pearson", "mse"} <= set(scores)
+    scores, _ = preparation.job.evaluate(preparation.model, preparation.dev)
+    assert list(scores) == ["pearson", "spearman", "mse", "loss"]
 
 
 class Script:
-    """Plays the epochs of a training whose dev logits are given, without training anything."""
+    """Plays the epochs of a training whose dev answers are given, without training anything."""
 
-    def __init__(self, monkeypatch, tmp_path, preparation, logits):
+    def __init__(self, monkeypatch, tmp_path, preparation, answers):
         self.preparation = preparation
         self.run = RunDirectory(tmp_path / "script", {}, 0)
         self.evaluation = DevEvaluation(preparation, self.run, show=False)
         self.evaluation.set_model(preparation.model)
-        script = iter(logits)
-        monkeypatch.setattr(dev_evaluation, "predict_logits", lambda *_: next(script))
+        script = iter(answers)
+
+        def evaluate(job, model, examples):
+            given = next(script)
+            return {"accuracy": float(np.mean(given == examples.labels))}, [
+                {"prediction": int(answer)} for answer in given
+            ]
+
+        monkeypatch.setattr(TextClassification, "evaluate", evaluate)
 
     def play(self, epochs):
         self.preparation.model.stop_training = False
@@ -224,15 +230,22 @@ class Script:
                 return epoch + 1
         return epochs
 
+    def warnings(self):
+        prep = self.preparation
+        ways = prep.job.baselines(prep.train, prep.dev, prep.model)
+        return warnings_of(
+            prep.job, self.evaluation, best_baseline(prep.job, ways, self.evaluation.leader)
+        )
+
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_run(settings, monkeypatch, tmp_path):
     preparation = prepare(settings(ROWS, epochs=9, patience=2))
-    right = np.eye(2)[preparation.dev.labels]
-    script = Script(monkeypatch, tmp_path, preparation, [1 - right, right, 0.5 * right, right])
+    right = preparation.dev.labels
+    script = Script(monkeypatch, tmp_path, preparation, [1 - right, right, right, right])
     assert script.play(9) == 4
     assert script.evaluation.best_epoch == 2
     assert script.evaluation.best_weights[0].max() == 1.0  # as of the second epoch
-    assert warnings_of(preparation, script.evaluation) == []
+    assert script.warnings() == []
 
 
 def test_dev_rows_are_scored_between_the_ends_of_epochs(settings):
@@ -247,15 +260,14 @@ def test_dev_rows_are_scored_between_the_ends_of_epochs(settings):
 
 
 @pytest.mark.parametrize(
-    ("logits", "message"),
+    ("answers", "message"),
     [(lambda right: np.ones_like(right), "same answer"), (lambda right: 1 - right, "no better")],
 )
-def test_a_run_that_learned_nothing_says_so(settings, monkeypatch, tmp_path, logits, message):
+def test_a_run_that_learned_nothing_says_so(settings, monkeypatch, tmp_path, answers, message):
     preparation = prepare(settings(ROWS))
-    right = np.eye(2)[preparation.dev.labels]
-    script = Script(monkeypatch, tmp_path, preparation, [logits(right)])
+    script = Script(monkeypatch, tmp_path, preparation, [answers(preparation.dev.labels)])
     script.play(1)
-    assert message in warnings_of(preparation, script.evaluation)[0]
+    assert message in script.warnings()[0]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_warning(settings, tmp_path):
@@ -336,21 +348,13 @@ def test_batches_hold_texts_of_like_length_and_each_example_once():
     assert spread < 10  # Shuffled batches of ten span about 80.
 
 
-def test_epochs_differ_and_the_dataset_tells_its_length(tiny_tokenizer):
+def test_epochs_differ_and_the_dataset_tells_its_length():
     examples = Examples([f"film {i}" for i in range(10)], labels=np.arange(10))
-    lengths = token_counts(examples, tiny_tokenizer)
-    batches = training_batches(examples, lengths, batch_size=4, epochs=2, seed=0)
+    batches = TextClassification().batches(examples, batch_size=4, epochs=2, seed=0)
     assert batches.cardinality() == 6
     seen = [labels.numpy().tolist() for _, labels in batches]
     assert sorted(sum(seen[:3], [])) == sorted(sum(seen[3:], [])) == list(range(10))
     assert seen[:3] != seen[3:]
-
-
-def test_token_counts_include_special_tokens_and_both_texts(tiny_tokenizer):
-    ids = tiny_tokenizer(["a film", "light"])
-    pairs = Examples(["a film"], ["light"])
-    assert token_counts(pairs, tiny_tokenizer).tolist() == [len(ids[0]) + len(ids[1]) + 3]
-    assert token_counts(Examples([""]), tiny_tokenizer).tolist() == [2]
 
 
 def test_the_loss_on_dev_rows_is_the_loss_of_training():

@@ -1,19 +1,21 @@
 """Masked words: texts with masks to fill, texts to learn from, and texts to judge."""
 
+import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from albert_tf.data.tables import Examples, read_examples
+from albert_tf.data.tfds_rows import rows_of
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
-from albert_tf.training.jobs.rows import training_rows, write_rows
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.rows import rough_lengths, training_rows
 from albert_tf.training.jobs.starts import task_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class FillMask:
+class FillMask(Job):
     """The piece behind each mask; trained on texts alone, whose masks are set on the way.
 
     Args:
@@ -21,20 +23,21 @@ class FillMask:
         top_k: words to answer with.
     """
 
+    model_class = "masked_lm"
+    answer_key = "text"
+    scores_a_copy = True
+    wants_full_batches = True  # the masks of a batch are set in a frame of one size
+
     text: str = "text"
     top_k: int = 5
 
-    def read(self, settings) -> tuple[Examples, Examples | None]:
-        """Reads the texts of `settings.train` and `settings.dev`; None where dev is None.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_examples`.
-        """
-        return self.read_data(settings.train), settings.dev and self.read_data(settings.dev)
-
-    def read_data(self, path) -> Examples:
+    def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads the texts of a `.txt`, TSV, CSV or JSON-lines file."""
-        return read_examples(path, text=self.text, label=None)
+        return read_examples(rows_of(path), text=self.text, label=None)
+
+    def ask(self, *, text) -> Examples:
+        """Texts with masks from the command line."""
+        return Examples(list(text))
 
     def build(self, start, examples=None, *, tokenizer=None, sequence_length=128, **more):
         """The model on `start`; see `task_on`. A pretrained head stays."""
@@ -44,16 +47,22 @@ class FillMask:
     def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
         """Raw batches for `fit`, which sets the masks, of texts of similar length."""
         texts = tf.constant(examples.texts)
-        lengths = np.array([len(text) for text in examples.texts])
 
         def take(indices):
             return tf.gather(texts, indices)
 
-        return training_rows(lengths, take, batch_size, epochs, seed)
+        return training_rows(rough_lengths(examples.texts), take, batch_size, epochs, seed)
 
     def answer(self, model, examples, batch_size=64) -> list[dict]:
         """Fills the masks of texts; rows as `fill_masks` gives them."""
         return model.fill(examples.texts, self.top_k, batch_size)
+
+    def evaluate(self, model, examples, batch_size=64):
+        """What `measure` gives; texts without masks have no answers to write."""
+        return self.measure(model, examples, batch_size), []
+
+    def larger_is_better(self, name):
+        return name != "masked_lm_loss"
 
     def measure(self, model, examples, batch_size=64) -> dict[str, float]:
         """How well pieces are found in texts without masks, always under the same masks.
@@ -71,6 +80,14 @@ class FillMask:
         """The pseudo-log-likelihood of each text; rows as `pseudo_log_likelihoods` gives them."""
         return model.score(examples.texts, batch_size)
 
-    def write(self, rows, directory):
-        """Writes JSON lines; there is no official file for filled masks."""
-        write_rows(rows, Path(directory) / "predictions.jsonl")
+    def baselines(self, train, dev, model):
+        """The piece that is the most frequent one in training, at every place of the dev texts."""
+        counts = []
+        for examples in (train, dev):
+            ids = model.preprocessor.tokenizer(tf.constant(examples.texts)).flat_values
+            counts.append(np.bincount(ids, minlength=model.backbone.albert_config.vocab_size))
+        share = counts[1][counts[0].argmax()] / max(1, counts[1].sum())
+        return {"majority": {"masked_lm_accuracy": float(share)}}
+
+    def line(self, row):
+        return json.dumps(row, ensure_ascii=False)

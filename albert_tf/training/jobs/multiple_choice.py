@@ -1,5 +1,6 @@
 """Multiple choice: data, model, answers, scores and files."""
 
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,38 +11,50 @@ from sklearn.metrics import accuracy_score
 from albert_tf.data.choice_files import LEVELS, read_choices, read_race
 from albert_tf.data.choices import ChoiceQuestions
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.overlap import words
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import task_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultipleChoice:
+class MultipleChoice(Job):
     """Which of several choices fits (RACE; DREAM, ARC and others as JSON).
 
     Args:
         levels: of RACE, `high`, `middle` or both (the original's `--high_only`, `--middle_only`).
     """
 
+    model_class = "multiple_choice"
+    answer_key = "answer"
+
     levels: tuple[str, ...] = LEVELS
 
-    def read(self, settings) -> tuple[ChoiceQuestions, ChoiceQuestions | None]:
-        """Reads `settings.train` and `settings.dev`; None where dev is None.
-
-        Each is a JSON file, or a folder of RACE's such as `RACE/train`.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_race` and `read_choices`.
-        """
-        train = self.read_data(settings.train)
-        return train, settings.dev and self.read_data(settings.dev)
-
-    def read_data(self, path, with_answers=True) -> ChoiceQuestions:
-        """Reads one file, or one split of RACE."""
+    def read_data(self, path, with_answers=True, class_names=None) -> ChoiceQuestions:
+        """Reads one JSON file, or a folder of RACE's such as `RACE/train`."""
         path = Path(path)
         if path.is_dir():
             names = {"levels": self.levels, "with_answers": with_answers}
             return read_race(path.parent, path.name, **names)
         return read_choices(path, with_answers=with_answers)
+
+    def ask(self, *, choice, question=None, text=None) -> ChoiceQuestions:
+        """One question from the command line: its choices, and what they are asked of."""
+        for name, given in (("question", question), ("text", text)):
+            if given is not None and len(given) > 1:
+                raise ValueError(
+                    f"One question is answered at a time: got {len(given)} of --{name}. Put more "
+                    "of them into a file."
+                )
+        if len(choice) < 2:
+            raise ValueError(f"--choice must name two choices or more: got {len(choice)}.")
+        texts = [text[0] if text else ""], [question[0] if question else ""]
+        keys = [tuple(string.ascii_uppercase[i] for i in range(len(choice)))]
+        return ChoiceQuestions(*texts, [tuple(choice)], keys, ["1"])
+
+    def texts(self, examples):
+        choices = [choice for choices in examples.choices for choice in choices]
+        return list(dict.fromkeys(examples.passages)) + examples.questions + choices
 
     def build(
         self,
@@ -111,7 +124,32 @@ class MultipleChoice:
             scores[f"accuracy of {group}"] = float(accuracy_score(examples.labels[of], given[of]))
         return scores
 
-    def write(self, rows, directory):
+    def baselines(self, train, dev, model):
+        """The most frequent key, and the choice that has most of its words in the text."""
+        key = np.bincount(train.labels).argmax()
+        constant = [min(int(key), len(choices) - 1) for choices in dev.choices]
+        likest = []
+        for passage, choices in zip(dev.passages, dev.choices, strict=True):
+            known = set(words(passage))
+            shares = [np.mean([w in known for w in words(c)] or [0.0]) for c in choices]
+            likest.append(int(np.argmax(shares)))
+        ways = {"majority": constant, "overlap": likest}
+        return {way: self.score([{"index": i} for i in v], dev) for way, v in ways.items()}
+
+    def describe(self, model, train, dev):
+        return {
+            "choices": sorted({len(choices) for choices in train.choices}),
+            "groups": sorted(set(train.groups or ())),
+        }
+
+    def rows_an_example(self, examples):
+        return max(map(len, examples.choices))
+
+    def line(self, row):
+        share = row["probabilities"][row["answer"]]
+        return f"{row['answer']}  {share:.3f}  {row['choice']}  <-  {row['question']}"
+
+    def write(self, rows, directory, examples=None):
         """Writes JSON lines, and `predictions.csv`: id and key of the choice, as ARC takes it."""
         write_rows(rows, Path(directory) / "predictions.jsonl")
         lines = (f"{row['id']},{row['answer']}" for row in rows)

@@ -1,6 +1,7 @@
 """Question answering: data, model, answers, scores and files."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,34 +12,44 @@ from albert_tf.data.squad import QuestionExamples, read_questions, read_squad
 from albert_tf.metrics import squad_scores
 from albert_tf.staging import new_file
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.overlap import shared_fraction
 from albert_tf.training.jobs.rows import training_rows, write_rows
 from albert_tf.training.jobs.starts import task_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionAnswering:
+class QuestionAnswering(Job):
     """Answers that are parts of a text (SQuAD 1.1 and 2.0).
 
     Args:
         question, context: columns of a table of questions without answers.
     """
 
+    model_class = "question_answering"
+    answer_key = "answer"
+
     question: str = "question"
     context: str = "context"
 
-    def read(self, settings) -> tuple[QuestionExamples, QuestionExamples | None]:
-        """Reads the SQuAD files `settings.train` and `settings.dev`; None where dev is None.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_squad`.
-        """
-        return self.read_data(settings.train), settings.dev and self.read_data(settings.dev)
-
-    def read_data(self, path, with_answers=True) -> QuestionExamples:
+    def read_data(self, path, with_answers=True, class_names=None) -> QuestionExamples:
         """Reads one SQuAD file (`.json`), or, without answers, a TSV, CSV or JSON-lines file."""
         if with_answers or Path(path).suffix.lower() == ".json":
             return read_squad(path, labelled=with_answers)
         return read_questions(path, question=self.question, context=self.context)
+
+    def ask(self, *, question, context) -> QuestionExamples:
+        """Questions from the command line, each with its context or all with the only one."""
+        if len(context) not in (1, len(question)):
+            raise ValueError(
+                f"--context must come once, or once for each --question: got {len(context)} for "
+                f"{len(question)}."
+            )
+        contexts = list(context) * (len(question) if len(context) == 1 else 1)
+        return QuestionExamples([str(i + 1) for i in range(len(question))], [*question], contexts)
+
+    def texts(self, examples):
+        return examples.questions + list(dict.fromkeys(examples.contexts))
 
     def build(
         self,
@@ -50,6 +61,7 @@ class QuestionAnswering:
         doc_stride=128,
         max_query_length=None,
         head=None,
+        dropout=None,
         **more,
     ):
         """The model on `start`; see `task_on`.
@@ -58,6 +70,7 @@ class QuestionAnswering:
             start, tokenizer, **more: as `task_on` takes them.
             examples: to choose the head by.
             sequence_length, doc_stride, max_query_length: of the preprocessor.
+            dropout: as `AlbertQuestionAnswering` takes it.
             head: `independent` or `conditional`; None for the original's choice: the conditional
                 one where a question has no answer (2.0). Without examples: that of `start`.
         """
@@ -70,7 +83,13 @@ class QuestionAnswering:
         }
         chosen = {} if head is None else {"head": head}
         return task_on(
-            AlbertQuestionAnswering, start, tokenizer=tokenizer, packing=sizes, **chosen, **more
+            AlbertQuestionAnswering,
+            start,
+            tokenizer=tokenizer,
+            packing=sizes,
+            dropout=dropout,
+            **chosen,
+            **more,
         )
 
     def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
@@ -160,7 +179,34 @@ class QuestionAnswering:
         if "best_f1_thresh" in scores:
             model.null_threshold = scores["best_f1_thresh"]
 
-    def write(self, rows, directory):
+    def baselines(self, train, dev, model):
+        """Answering nothing (2.0), and with the sentence that has most words of the question."""
+        asked = zip(dev.questions, dev.contexts, strict=True)
+        ways = {"overlap": [_likest_sentence(*pair) for pair in asked]}
+        if dev.any_unanswerable:
+            ways["no answer"] = [""] * len(dev)
+        data, scores = dev.as_squad(), {}
+        for way, answers in ways.items():
+            found = squad_scores(data, dict(zip(dev.ids, answers, strict=True)))
+            names = ("f1", "exact")
+            scores[way] = {name: found[name] for name in names}
+            if dev.any_unanswerable:
+                scores[way] |= {f"best_{name}": found[name] for name in names}
+        return scores
+
+    def describe(self, model, train, dev):
+        return {
+            "head": model.get_config()["head"],
+            "train_questions_without_answer": sum(not answers for answers in train.answers),
+            "dev_questions_without_answer": sum(not answers for answers in dev.answers),
+        }
+
+    def line(self, row):
+        best = row["answers"][0]["probability"] if row["answer"] else 0.0
+        answer = row["answer"] or "(no answer)"
+        return f"{answer:30}  {best:.3f}  {row['question']}"
+
+    def write(self, rows, directory, examples=None):
         """Writes the original's `predictions.json`, `nbest_predictions.json` and `null_odds.json`,
         and JSON lines for people."""
         n_best = {
@@ -184,3 +230,9 @@ class QuestionAnswering:
             with new_file(Path(directory) / name, overwrite=True) as staged:
                 staged.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
         write_rows(rows, Path(directory) / "predictions.jsonl")
+
+
+def _likest_sentence(question, context):
+    """The sentence of a context that shares most words with a question."""
+    sentences = re.split(r"(?<=[.!?])\s+", context)
+    return max(sentences, key=lambda sentence: shared_fraction(question, sentence))

@@ -1,4 +1,4 @@
-"""What the jobs share: batches of raw rows by length, and files of answers."""
+"""Rows of data into batches, rows of answers into files."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,9 @@ from albert_tf.training.batches import bucketed_order
 def training_rows(lengths, take: Callable, batch_size, epochs, seed) -> tf.data.Dataset:
     """All epochs of a training as one dataset of known length, rows of similar length together.
 
+    A dataset of unknown length would make Keras count a step more each epoch, which shifts the
+    learning rate.
+
     Args:
         lengths: int array `(num_rows,)`, of the rows in any unit.
         take: from an int tensor of indices to the raw `(x, y)` of a batch, in the graph.
@@ -23,8 +26,21 @@ def training_rows(lengths, take: Callable, batch_size, epochs, seed) -> tf.data.
     batches = []
     for epoch in range(epochs):
         batches += bucketed_order(lengths, batch_size, np.random.default_rng((seed, epoch)))
+    return index_batches(batches).map(take)
+
+
+def index_batches(batches) -> tf.data.Dataset:
+    """A dataset of index arrays, int32 `(rows of the batch,)`."""
     indices = tf.RaggedTensor.from_row_lengths(np.concatenate(batches), [len(b) for b in batches])
-    return tf.data.Dataset.from_tensor_slices(indices).map(take)
+    return tf.data.Dataset.from_tensor_slices(indices)
+
+
+def rough_lengths(texts) -> np.ndarray:
+    """Lengths to find rows of similar length by, int array: eighths of the bytes of each text.
+
+    Not finer, or equal texts would always meet in one batch.
+    """
+    return np.array([len(text.encode("utf-8", "surrogatepass")) // 8 for text in texts], np.int64)
 
 
 def write_rows(rows, path: Path):
@@ -37,3 +53,31 @@ def write_lines(lines, path: Path):
     """Writes lines of text."""
     with new_file(path, overwrite=True) as staged, staged.open("w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
+
+
+def write_table(rows, path: Path):
+    """Writes dictionaries as TSV, without quoting: tabs and line ends in a text become spaces.
+
+    A dictionary inside of a row becomes a column for each of its keys, a list one cell.
+    """
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    table = ["\t".join(columns)]
+    write_lines(table + ["\t".join(row.get(c, "") for c in columns) for row in flat], path)
+
+
+def _flat(row):
+    cells = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            cells |= {f"{name} of {key}": _cell(inner) for key, inner in value.items()}
+        else:
+            cells[name] = _cell(value)
+    return cells
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.replace("\t", " ").splitlines())

@@ -1,7 +1,6 @@
 """Sentence order: pairs of passages, and the probability that they stand in order."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from sklearn.metrics import accuracy_score
 
@@ -10,7 +9,7 @@ from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.sentence_order import check_order_model, order_probabilities, tokenizer_beside
 from albert_tf.tokenizer import AlbertTokenizer
-from albert_tf.training.jobs.rows import write_rows
+from albert_tf.training.jobs.job import Job
 
 CLASS_NAMES = ("in_order", "swapped")
 
@@ -24,7 +23,7 @@ class OrderModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentenceOrder:
+class SentenceOrder(Job):
     """Whether the second passage follows the first, by a pretrained head; nothing is trained.
 
     Args:
@@ -32,11 +31,14 @@ class SentenceOrder:
         label: column that says `in_order` or `swapped`.
     """
 
+    model_class = "pretrainer"
+    is_trained = False
+
     text: str = "text"
     text_pair: str = "text_pair"
     label: str = "label"
 
-    def read_data(self, path, with_answers=True) -> Examples:
+    def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads pairs from a TSV, CSV or JSON-lines file."""
         return read_examples(
             path,
@@ -45,6 +47,17 @@ class SentenceOrder:
             label=self.label if with_answers else None,
             class_names=CLASS_NAMES,
         )
+
+    def ask(self, *, text, text_pair) -> Examples:
+        """Passages from the command line."""
+        if len(text) != len(text_pair):
+            raise ValueError(
+                f"--text-pair must come once for each --text: got {len(text_pair)} for {len(text)}."
+            )
+        return Examples(list(text), list(text_pair))
+
+    def load(self, path, dtype=None):
+        return self.build(str(path), dtype=dtype)
 
     def build(self, start, examples=None, *, tokenizer=None, dtype=None):
         """The pretrainer and its tokenizer, as an `OrderModel`.
@@ -92,6 +105,5 @@ class SentenceOrder:
         expected = [CLASS_NAMES[label] for label in examples.labels]
         return {"accuracy": float(accuracy_score(expected, [row["prediction"] for row in rows]))}
 
-    def write(self, rows, directory):
-        """Writes JSON lines."""
-        write_rows(rows, Path(directory) / "predictions.jsonl")
+    def line(self, row):
+        return f"{row['prediction']:9} {row['probability']:.3f}  {row['text']} | {row['text_pair']}"

@@ -1,5 +1,6 @@
 """Entities and other labels of words: data, model, answers, scores and files."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,38 +8,46 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.data.entities import OUTSIDE, entities_of, is_entity_tag, tags_of
+from albert_tf.data.rows import read_rows
 from albert_tf.data.tagged_files import read_tagged_texts
 from albert_tf.data.tagged_texts import TaggedTexts, ragged
 from albert_tf.tasks.token_classifier import AlbertTokenClassifier
+from albert_tf.text.words import word_spans
 from albert_tf.training.entity_scores import entity_scores, surface_f1
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.name_lookup import known_names, name_tags
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import task_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenClassification:
+class TokenClassification(Job):
     """A label for every word (CoNLL 2003, WNUT-17; parts of speech).
 
     Args:
         word_column, tag_column: of files in CoNLL's columns; see `read_tagged_texts`.
     """
 
+    model_class = "token_classifier"
+    answer_key = "entities"
+
     word_column: int = 0
     tag_column: int = -1
 
-    def read(self, settings) -> tuple[TaggedTexts, TaggedTexts | None]:
-        """Reads the files `settings.train` and `settings.dev`; None where dev is None.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_tagged_texts`.
-        """
-        train = self.read_data(settings.train)
-        return train, settings.dev and self.read_data(settings.dev, class_names=train.class_names)
-
     def read_data(self, path, with_answers=True, class_names=None) -> TaggedTexts:
-        """Reads one file by the tags of a model."""
+        """Reads one file by the tags of a model; without answers also a `.txt` of a text a line."""
+        if not with_answers and _is_raw(path):
+            return self.ask(text=[row["text"] for row in read_rows(path).cells])
         columns = {"word_column": self.word_column, "tag_column": self.tag_column}
         return read_tagged_texts(path, class_names=class_names, with_tags=with_answers, **columns)
+
+    def ask(self, *, text) -> TaggedTexts:
+        """Texts from the command line, divided into words as `word_spans` does."""
+        starts, ends = (
+            np.split(spans.values.numpy(), spans.row_splits.numpy()[1:-1])
+            for spans in word_spans(tf.constant(list(text), tf.string))
+        )
+        return TaggedTexts(list(text), starts, ends)
 
     def build(self, start, examples, *, tokenizer=None, sequence_length=128, dropout=0.1, **more):
         """The classifier for the tags of `examples`, on `start`; see `task_on`."""
@@ -109,7 +118,43 @@ class TokenClassification:
         surface = surface_f1(*names)
         return entity_scores(*spans) | {"surface_f1": surface, "word_accuracy": accuracy}
 
-    def write(self, rows, directory):
+    def baselines(self, train, dev, model):
+        """Labels learned by heart: for entities the names seen in training (`lookup`) or none at
+        all (`majority`); for other labels the most frequent one of each word, or of all."""
+        expected = [train.tags(i) for i in range(len(train))]
+        if all(map(is_entity_tag, train.class_names)):
+            ways = {"majority": None, "lookup": known_names(train)}
+            tagged = {way: name_tags(dev, names or {}) for way, names in ways.items()}
+        else:
+            most = Counter(tag for tags in expected for tag in tags).most_common(1)[0][0]
+            of_word = defaultdict(Counter)
+            for i, tags in enumerate(expected):
+                for word, tag in zip(train.words(i), tags, strict=True):
+                    of_word[word.lower()][tag] += 1
+            best = {word: counts.most_common(1)[0][0] for word, counts in of_word.items()}
+            tagged = {
+                way: [[m.get(word.lower(), most) for word in dev.words(i)] for i in range(len(dev))]
+                for way, m in {"majority": {}, "lookup": best}.items()
+            }
+        return {
+            way: self.score(
+                [{"words": dev.words(i), "tags": tags} for i, tags in enumerate(rows)], dev
+            )
+            for way, rows in tagged.items()
+        }
+
+    def describe(self, model, train, dev):
+        return {
+            "classes": list(train.class_names),
+            "train_words": sum(map(len, train.starts)),
+            "dev_words": sum(map(len, dev.starts)),
+        }
+
+    def line(self, row):
+        found = "; ".join(f"{e['text']} = {e['label']} ({e['score']:.2f})" for e in row["entities"])
+        return f"{found or '(none)'}  <-  {row['text']}"
+
+    def write(self, rows, directory, examples=None):
         """Writes `predictions.conll`, as the scorers of CoNLL and WNUT-17 take it, and JSON lines.
 
         A line of the former has a word, its tag where that is known, and the model's tag.
@@ -129,3 +174,7 @@ def _whole(tags):
     if all(tag is None or is_entity_tag(tag) for tag in tags):
         return tags_of(entities_of(tags), len(tags))
     return [OUTSIDE if tag is None else tag for tag in tags]
+
+
+def _is_raw(path):
+    return Path(str(path).lower().removesuffix(".gz")).suffix == ".txt"

@@ -1,14 +1,12 @@
-"""What a classifier says about examples: logits, answers, scores, and files of them."""
-
-import json
+"""The logits of a text classifier, its answers, and what they are worth."""
 
 import numpy as np
+import tensorflow as tf
 from scipy.special import expit, logsumexp, softmax
 
-from albert_tf.data.tables import Examples
 from albert_tf.metrics import scores
-from albert_tf.staging import new_file
-from albert_tf.training.batches import ordered_batches, token_counts
+from albert_tf.training.batches import sorted_batches
+from albert_tf.training.jobs.rows import index_batches, rough_lengths
 
 
 def problem_of(model) -> str:
@@ -16,27 +14,6 @@ def problem_of(model) -> str:
     if model.is_regression:
         return "regression"
     return "multi_label" if model.multi_label else "classification"
-
-
-def predict_logits(model, examples: Examples, lengths=None, batch_size=64) -> np.ndarray:
-    """Logits of every example, in the order of the examples.
-
-    Args:
-        model: `AlbertTextClassifier` with a preprocessor.
-        examples: labels are not read.
-        lengths: from `token_counts`, where they are known.
-        batch_size: examples a batch; batches hold texts of similar length.
-
-    Returns:
-        float32 array `(num_examples, num_classes)`.
-    """
-    if lengths is None:
-        lengths = token_counts(examples, model.preprocessor.tokenizer)
-    batches, order = ordered_batches(examples, lengths, batch_size)
-    by_length = model.predict(batches, verbose=0)
-    logits = np.empty_like(by_length)
-    logits[order] = by_length
-    return logits
 
 
 def decide(problem, logits) -> np.ndarray:
@@ -69,12 +46,32 @@ def mean_loss(problem, labels, logits) -> float:
 
 
 def score_logits(problem, metric_names, labels, logits) -> dict[str, float]:
-    """Loss and metrics of logits, under `loss` and the names of the metrics."""
-    loss = mean_loss(problem, labels, logits)
-    return {"loss": loss, **scores(metric_names, labels, decide(problem, logits))}
+    """Metrics of logits under their names, and their `loss`."""
+    found = scores(metric_names, labels, decide(problem, logits))
+    return found | {"loss": mean_loss(problem, labels, logits)}
 
 
-def answer_rows(model, examples: Examples, logits) -> list[dict]:
+def predict_logits(model, examples, batch_size=64) -> np.ndarray:
+    """Logits of every example, in the order of the examples.
+
+    Args:
+        model: `AlbertTextClassifier` with a preprocessor.
+        examples: `Examples`, whose labels are not read.
+        batch_size: examples a batch; batches hold texts of similar length.
+
+    Returns:
+        float32 array `(num_examples, num_classes)`.
+    """
+    inputs = text_columns(examples)
+    batches, order = sorted_batches(row_lengths(examples), batch_size)
+    dataset = index_batches(batches).map(lambda indices: gathered(inputs, indices))
+    by_length = model.predict(dataset, verbose=0)
+    logits = np.empty_like(by_length)
+    logits[order] = by_length
+    return logits
+
+
+def answer_rows(model, examples, logits) -> list[dict]:
     """One dict an example: its texts, its label where known, the answer and its probabilities.
 
     Returns:
@@ -99,21 +96,6 @@ def answer_rows(model, examples: Examples, logits) -> list[dict]:
     return rows
 
 
-def write_answers(rows, path):
-    """Writes `answer_rows` as JSON lines, or as TSV where the file is called so.
-
-    A TSV has no quoting: tabs and line ends inside of a text become spaces.
-    """
-    with new_file(path) as staged, staged.open("w", encoding="utf-8") as file:
-        if path.suffix != ".tsv":
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            return
-        for number, row in enumerate(map(_flat, rows)):
-            if number == 0:
-                file.write("\t".join(row) + "\n")
-            file.write("\t".join(row.values()) + "\n")
-
-
 def _readable(problem, value, names):
     if problem == "regression":
         return float(value)
@@ -122,14 +104,19 @@ def _readable(problem, value, names):
     return names[int(value)]
 
 
-def _flat(row):
-    cells = dict(row)
-    shares = cells.pop("probabilities", {})
-    cells |= {f"probability of {name}": f"{share:.6f}" for name, share in shares.items()}
-    return {
-        key: " ".join(_cell(value).replace("\t", " ").splitlines()) for key, value in cells.items()
-    }
+def text_columns(examples) -> list[tf.Tensor]:
+    """The texts, and for pairs the second texts: string tensors `(num_examples,)`."""
+    columns = [examples.texts] + ([examples.text_pairs] if examples.text_pairs else [])
+    return [tf.constant(column, tf.string) for column in columns]
 
 
-def _cell(value):
-    return ",".join(value) if isinstance(value, list) else str(value)
+def gathered(inputs, indices):
+    """The rows of `text_columns` at `indices`, as a classifier takes them."""
+    taken = tuple(tf.gather(column, indices) for column in inputs)
+    return taken if len(taken) > 1 else taken[0]
+
+
+def row_lengths(examples) -> np.ndarray:
+    """About the length of all texts of each example, int array `(num_examples,)`."""
+    lengths = rough_lengths(examples.texts)
+    return lengths + rough_lengths(examples.text_pairs) if examples.text_pairs else lengths

@@ -1,0 +1,251 @@
+"""Texts and pairs of texts: a class, several labels, or a number. Data, model, answers, files."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from albert_tf.data.tables import PROBLEMS, Examples, read_examples
+from albert_tf.data.tfds_rows import rows_of
+from albert_tf.metrics import METRICS, check_metrics
+from albert_tf.tasks.text_classifier import AlbertTextClassifier
+from albert_tf.training.jobs.class_reports import write_reports
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.logits import (
+    answer_rows,
+    gathered,
+    predict_logits,
+    problem_of,
+    row_lengths,
+    score_logits,
+    text_columns,
+)
+from albert_tf.training.jobs.overlap import overlap_answers
+from albert_tf.training.jobs.rows import training_rows, write_rows, write_table
+from albert_tf.training.jobs.starts import task_on
+
+BALANCED = "balanced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextClassification(Job):
+    """Labels of texts, and of pairs of texts.
+
+    Args:
+        text, text_pair, label: columns, by name or index; text_pair None for single texts.
+        problem: `classification`, `regression` or `multi_label`.
+        separator: what stands between the labels of a multi-label row.
+        header: whether the first row of a TSV or CSV file names its columns.
+        metrics: names in `albert_tf.metrics`, the first one picks the best weights; empty for the
+            usual ones.
+        class_weights: how much an example of a class counts in training: `balanced` for all
+            classes alike, a dictionary class -> factor, or None for all examples alike.
+        values, names: the labels as the files write them, and what the model shall call them; ()
+            where they are the same.
+
+    Raises:
+        ValueError: a problem or a metric that does not exist, or weights for what has no classes.
+    """
+
+    model_class = "text_classifier"
+
+    text: str = "text"
+    text_pair: str | None = None
+    label: str = "label"
+    problem: str = "classification"
+    separator: str = ","
+    header: bool = True
+    metrics: tuple[str, ...] = ()
+    class_weights: str | dict | None = None
+    values: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.problem not in PROBLEMS:
+            raise ValueError(f"problem must be one of {', '.join(PROBLEMS)}: got {self.problem!r}.")
+        check_metrics(self.metrics, self.problem)
+        if self.class_weights is not None and self.problem != "classification":
+            raise ValueError(
+                f"class_weights are for problem classification, where each example has one class: "
+                f"got {self.problem}."
+            )
+        if isinstance(self.class_weights, str) and self.class_weights != BALANCED:
+            raise ValueError(
+                f"class_weights must be {BALANCED!r}, or class -> factor in a recipe: got "
+                f"{self.class_weights!r}."
+            )
+
+    def read_data(self, path, with_answers=True, class_names=None) -> Examples:
+        """Reads a TSV, CSV or JSON-lines file, or `tfds:NAME:SPLIT`; see `read_examples`."""
+        if class_names is not None and self.names and tuple(class_names) != self.names:
+            raise ValueError(
+                f"The classes of the model must be those of the task, {', '.join(self.names)}: got "
+                f"{', '.join(class_names)}. Name another --task."
+            )
+        known = class_names if self.problem != "regression" else None
+        examples = read_examples(
+            rows_of(path),
+            text=self.text,
+            text_pair=self.text_pair,
+            label=self.label if with_answers else None,
+            problem=self.problem,
+            class_names=self.values or known,
+            separator=self.separator,
+            header=self.header,
+        )
+        if self.names and with_answers:
+            return dataclasses.replace(examples, class_names=self.names)
+        return examples
+
+    def ask(self, *, text, text_pair=None) -> Examples:
+        """Texts from the command line, and their second texts."""
+        if text_pair is not None and len(text_pair) != len(text):
+            raise ValueError(
+                f"--text-pair must come once for each --text: got {len(text_pair)} for {len(text)}."
+            )
+        return Examples(list(text), None if text_pair is None else list(text_pair))
+
+    def texts(self, examples):
+        return examples.texts + (examples.text_pairs or [])
+
+    def build(self, start, examples, *, tokenizer=None, sequence_length=128, dropout=0.1, **more):
+        """The classifier for the labels of `examples`, on `start`, with a new head; see `task_on`.
+
+        Raises:
+            ValueError: all examples are of one class.
+        """
+        if self.problem == "classification" and len(np.unique(examples.labels)) < 2:
+            only = examples.class_names[int(examples.labels[0])]
+            raise ValueError(
+                f"A classifier needs examples of at least two classes: all {len(examples)} "
+                f"training examples are {only!r}. Is {self.label!r} the column of labels?"
+            )
+        return task_on(
+            AlbertTextClassifier,
+            start,
+            tokenizer=tokenizer,
+            packing={"sequence_length": sequence_length},
+            num_classes=examples.num_outputs,
+            class_names=examples.class_names,
+            multi_label=self.problem == "multi_label",
+            dropout=dropout,
+            **more,
+        )
+
+    def names_of(self, model):
+        if model.is_regression:
+            return None
+        return model.class_names or [str(i) for i in range(model.num_classes)]
+
+    def fitted_to(self, model):
+        return dataclasses.replace(self, problem=problem_of(model))
+
+    def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
+        """Raw batches for `fit`, of texts of similar length; see `training_rows`."""
+        inputs, labels = text_columns(examples), tf.constant(examples.labels)
+        weights = self._weights(examples)
+
+        def take(indices):
+            row = (gathered(inputs, indices), tf.gather(labels, indices))
+            if weights is None:
+                return row
+            return (*row, tf.gather(weights, tf.gather(labels, indices)))
+
+        return training_rows(row_lengths(examples), take, batch_size, epochs, seed)
+
+    def _weights(self, examples):
+        """A factor for each class, float32 `(num_classes,)`, or None."""
+        if self.class_weights is None:
+            return None
+        names = examples.class_names
+        counts = np.bincount(examples.labels, minlength=len(names))
+        if self.class_weights == BALANCED:
+            # As scikit-learn has it: the mean factor of an example is 1. Absent classes have none.
+            present = np.maximum(counts, 1)
+            weights = len(examples) / ((counts > 0).sum() * present)
+            return tf.constant(weights, tf.float32)
+        unknown = sorted(set(self.class_weights) - set(names))
+        if unknown:
+            raise ValueError(
+                f"class_weights must name classes of the data, {', '.join(names)}: got "
+                f"{unknown[0]!r}."
+            )
+        return tf.constant([float(self.class_weights.get(n, 1.0)) for n in names], tf.float32)
+
+    def answer(self, model, examples, batch_size=64) -> list[dict]:
+        """What the model says of each text; see `answer_rows`."""
+        return answer_rows(model, examples, predict_logits(model, examples, batch_size))
+
+    def evaluate(self, model, examples, batch_size=64):
+        """Metrics and `loss` of a classifier, and its answers."""
+        logits = predict_logits(model, examples, batch_size)
+        problem = problem_of(model)
+        found = score_logits(problem, check_metrics(self.metrics, problem), examples.labels, logits)
+        return found, answer_rows(model, examples, logits)
+
+    def larger_is_better(self, name):
+        return name != "loss" and METRICS[name].larger_is_better
+
+    def baselines(self, train, dev, model):
+        """The most frequent answer (or the mean), and for pairs the words that both texts share."""
+        problem, names = self.problem, check_metrics(self.metrics, self.problem)
+        if problem == "classification":
+            constant = np.bincount(train.labels, minlength=train.num_outputs)[None]
+        elif problem == "multi_label":
+            constant = train.labels.mean(axis=0)[None] - 0.5
+        else:
+            constant = train.labels.mean(keepdims=True)[None]
+        ways = {"majority": np.repeat(constant.astype("float32"), len(dev), axis=0)}
+        if train.text_pairs and problem != "multi_label":
+            ways["overlap"] = overlap_answers(problem, train, dev)
+        found = {way: score_logits(problem, names, dev.labels, v) for way, v in ways.items()}
+        for scores in found.values():
+            del scores["loss"]  # These are no logits.
+        return found
+
+    def describe(self, model, train, dev):
+        lengths = [_token_counts(part, model.preprocessor.tokenizer) for part in (train, dev)]
+        limit = model.preprocessor.sequence_length
+        return {
+            "problem": self.problem,
+            "classes": list(train.class_names or ()),
+            "pairs": train.text_pairs is not None,
+            "longest_train_example_in_tokens": int(lengths[0].max()),
+            "train_examples_cut": int((lengths[0] > limit).sum()),
+            "dev_examples_cut": int((lengths[1] > limit).sum()),
+        }
+
+    def num_cut(self, model, examples):
+        limit = model.preprocessor.sequence_length
+        return int((_token_counts(examples, model.preprocessor.tokenizer) > limit).sum())
+
+    def write(self, rows, directory, examples=None):
+        """Writes `predictions.tsv` and `.jsonl`; and where labels are known, what `write_reports`
+        tells of the classes."""
+        directory = Path(directory)
+        write_rows(rows, directory / "predictions.jsonl")
+        write_table(rows, directory / "predictions.tsv")
+        if rows and "label" in rows[0] and "probabilities" in rows[0]:
+            write_reports(rows, directory)
+
+    def line(self, row):
+        text = row["text"] + (f" | {row['text_pair']}" if "text_pair" in row else "")
+        if "probabilities" not in row:
+            return f"{row['prediction']:10.4f}  {text}"
+        answer = row["prediction"]
+        answer = ", ".join(answer) or "(none)" if isinstance(answer, list) else answer
+        ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
+        shares = " ".join(f"{name}={share:.3f}" for name, share in ranked)
+        return f"{answer:20}  {shares:40}  {text}"
+
+
+def _token_counts(examples, tokenizer, chunk=4096):
+    """Tokens of each example with special tokens, before anything is cut: int64 `(rows,)`."""
+    columns = text_columns(examples)
+    counts = np.full(len(examples), 1 + len(columns))
+    for texts in columns:
+        for start in range(0, len(texts), chunk):
+            counts[start : start + chunk] += tokenizer(texts[start : start + chunk]).row_lengths()
+    return counts
