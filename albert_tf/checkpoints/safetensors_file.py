@@ -44,5 +44,11 @@ def _read_one(path):
 
 
 def write(path, arrays):
-    """Writes arrays so that transformers takes them for its own."""
+    """Writes arrays so that transformers takes them for its own, for the readers of any new file.
+
+    The library alone writes a file that nobody but its owner can read (safetensors 0.8).
+    """
+    path.touch()
+    mode = path.stat().st_mode
     safetensors.numpy.save_file(arrays, path, metadata={"format": "pt"})
+    path.chmod(mode)

@@ -51,6 +51,11 @@ def test_the_written_configuration_says_what_that_of_transformers_says(rewritten
     assert expected.items() <= found.items()
 
 
+def test_weights_can_be_read_by_whoever_reads_the_configuration(rewritten):
+    modes = {(rewritten[1] / name).stat().st_mode for name in ("config.json", "model.safetensors")}
+    assert len(modes) == 1
+
+
 @pytest.mark.parametrize("head", [head for head in HEADS if head != "token_classification"])
 def test_a_tf1_checkpoint_comes_back_with_its_head(tmp_path, head):
     model = load_checkpoint(FOLDER / head, hidden_act="relu")

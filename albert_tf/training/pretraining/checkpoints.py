@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
+from albert_tf.checkpoints import safetensors_file
 from albert_tf.staging import new_directory, new_file, refuse_existing
 
 VARIABLES_FILE = "variables.safetensors"
@@ -158,7 +159,7 @@ class Checkpoints:
 
 def _write(directory, step, values, state):
     values = {name: np.asarray(value, order="C") for name, value in values.items()}
-    save_file(values, directory / VARIABLES_FILE)
+    safetensors_file.write(directory / VARIABLES_FILE, values)
     content = {"step": step, "sha256": _sha256(directory / VARIABLES_FILE), **state}
     (directory / STATE_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     for name in (VARIABLES_FILE, STATE_FILE):
