@@ -1,5 +1,7 @@
 """Requests that every signature of an export can answer: to warm it up, and to check it with."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
@@ -7,29 +9,34 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-# Of mixed length, one empty: padding is where an export goes wrong.
-TEXTS = (
-    "A short one.",
-    "",
-    "Numbers such as 3, 14 or 1,000 and names with accents (Zoë, Señor Muñoz) pass through the "
-    "clean-up of the tokenizer before the model sees them; a longer text than its neighbours "
-    "makes all of them padded, which must not change what the model says of them.",
-)
+from albert_tf.exporting.answers.classes import as_arrays
+from albert_tf.exporting.serving_module import LISTS
+
 # Rows of made-up ids, where a model takes no text, are at most this long.
 MADE_UP_LENGTH = 24
 
 
-class Requests:
-    """The same rows in the form of every signature.
+class Request(NamedTuple):
+    """One call of a signature.
+
+    Args:
+        feeds: input name -> array.
+        expected: takes nothing, gives what the Keras model says: answer name -> array.
+        examples: the same rows as `tf.train.Example`s, for a signature that takes such.
+    """
+
+    feeds: dict
+    expected: object
+    examples: list | None = None
+
+
+class Requests(dict):
+    """Signature -> `Request`, on the same rows for all.
 
     Args:
         answers: `Answers` of the model.
-        texts: what `model.predict` takes: a list of strings, or a tuple of two lists for pairs;
-            None for texts, or ids, of our own.
-
-    Attributes:
-        inputs: what `model.predict` takes to give the outputs that all signatures start from.
-        feeds: signature -> input name -> array.
+        texts: rows: a dictionary of lists named as the text inputs; a list for a model that takes
+            one text; a tuple of lists in the order of the inputs; None for rows of our own.
 
     Raises:
         ValueError: `texts` that the model does not take.
@@ -37,35 +44,54 @@ class Requests:
 
     def __init__(self, answers, texts=None):
         self._answers = answers
-        if not answers.text_inputs:
+        signatures = answers.text_signatures()
+        if not signatures:
             if texts is not None:
-                raise ValueError("texts need a model that takes text: this one takes ids.")
-            self.inputs = _made_up_ids(answers.model)
-            self.feeds = {"tokens": _with_lengths(self.inputs)}
+                raise ValueError("texts need a model that takes text: this export takes ids.")
+            super().__init__(tokens=self._of_ids(_made_up_ids(answers.model)))
             return
-        columns = _columns(answers.text_inputs, texts)
-        strings = {name: np.array(column, dtype=object) for name, column in columns.items()}
-        ids = answers.encode({name: tf.constant(column) for name, column in columns.items()})
-        self._examples = _examples(columns)
-        serialized = [example.SerializeToString() for example in self._examples]
-        self.inputs = tuple(columns.values()) if len(columns) > 1 else columns["text"]
-        self.feeds = {
-            "serving_default": strings,
-            "tokens": _with_lengths({name: value.numpy() for name, value in ids.items()}),
-            answers.method: {"inputs": np.array(serialized, dtype=object)},
-        }
+        samples = answers.sample_rows()
+        given = samples if texts is None else _columns(answers.text_inputs, texts)
+        rows = {name: given[name] for name in answers.text_inputs}
+        strings = _arrays(rows)
+        ids = answers.encode({name: tf.constant(column) for name, column in strings.items()})
+        requests = {"tokens": self._of_ids(as_arrays(ids))}
+        for name, inputs, _, expected in signatures:
+            # What callers did not think of is asked about with rows of our own.
+            source = given if set(inputs) <= set(given) else samples
+            columns = {column: source[column] for column in inputs}
+            # A lazy answer: to warm a server up takes no Keras.
+            requests[name] = Request(_arrays(columns), lambda c=columns, e=expected: e(c))
+        examples = _examples(rows)
+        serialized = np.array([example.SerializeToString() for example in examples], object)
+        says = requests["serving_default"].expected
+        requests["examples"] = Request({"inputs": serialized}, says)
+        if method := answers.method:
+            requests[method] = Request(
+                {"inputs": serialized}, lambda: getattr(answers, method)(says()), examples
+            )
+        super().__init__(requests)
+
+    def _of_ids(self, ids):
+        answers = self._answers
+
+        def expected():
+            outputs = answers.model(tf.nest.map_structure(tf.constant, ids), training=False)
+            return as_arrays(answers.named(outputs))
+
+        return Request(with_lengths(ids), expected)
 
     def logs(self, model_name):
         """Yields the requests as `PredictionLog`, the records of TF Serving's warm-up file."""
-        for signature, feeds in self.feeds.items():
+        for signature, request in self.items():
             spec = {"name": model_name, "signature_name": signature}
-            if signature == self._answers.method:
-                yield _example_log(signature, spec, self._examples)
+            if request.examples is not None:
+                yield _example_log(signature, spec, request.examples)
                 continue
-            request = PredictRequest(model_spec=spec)
-            for name, value in feeds.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-            yield PredictionLog(predict_log={"request": request})
+            message = PredictRequest(model_spec=spec)
+            for name, value in request.feeds.items():
+                message.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            yield PredictionLog(predict_log={"request": message})
 
 
 def write_warmup(directory, requests, model_name):
@@ -83,18 +109,40 @@ def write_warmup(directory, requests, model_name):
             writer.write(log.SerializeToString())
 
 
+def with_lengths(ids):
+    """Ids as the signature `tokens` takes them: the length of each row instead of its mask."""
+    ids = {name: np.asarray(value) for name, value in ids.items()}
+    return ids | {"input_length": ids.pop("padding_mask").sum(axis=-1, dtype="int32")}
+
+
 def _columns(names, texts):
-    if texts is None:
-        return {name: list(TEXTS[i:] + TEXTS[:i]) for i, name in enumerate(names)}
-    columns = texts if isinstance(texts, tuple) else (texts,)
-    columns = [list(column) for column in columns]
-    sizes = {len(column) for column in columns}
-    if len(columns) != len(names) or len(sizes) != 1 or sizes == {0}:
+    if not isinstance(texts, dict):
+        columns = texts if isinstance(texts, tuple) else (texts,)
+        if len(columns) != len(names):
+            raise ValueError(
+                f"texts must be {len(names)} list(s) of strings, for {' and '.join(names)}: got "
+                f"{len(columns)}."
+            )
+        texts = dict(zip(names, columns, strict=True))
+    columns = {name: list(column) for name, column in texts.items()}
+    sizes = {len(column) for column in columns.values()}
+    if not set(names) <= set(columns) or len(sizes) != 1 or sizes == {0}:
+        got = ", ".join(f"{len(column)} of {name}" for name, column in columns.items())
         raise ValueError(
-            f"texts must be what model.predict takes, {len(names)} list(s) of strings of one "
-            f"length for {' and '.join(names)}: got lengths {[len(c) for c in columns]}."
+            f"texts must be lists of one length, one for {' and '.join(names)}: got {got}."
         )
-    return dict(zip(names, columns, strict=True))
+    return columns
+
+
+def _arrays(columns):
+    """Columns of texts as arrays of objects; lists of a row are filled up with ""."""
+    arrays = {}
+    for name, column in columns.items():
+        if name in LISTS:
+            width = max(map(len, column))
+            column = [[*row, *[""] * (width - len(row))] for row in column]
+        arrays[name] = np.array(column, dtype=object)
+    return arrays
 
 
 def _made_up_ids(model):
@@ -115,15 +163,10 @@ def _made_up_ids(model):
     return ids
 
 
-def _with_lengths(ids):
-    """Ids as the signature `tokens` takes them: the length of each row instead of its mask."""
-    ids = {name: np.asarray(value) for name, value in ids.items()}
-    return ids | {"input_length": ids.pop("padding_mask").sum(axis=-1, dtype="int32")}
-
-
 def _examples(columns):
-    def feature(text):
-        return tf.train.Feature(bytes_list={"value": [tf.compat.as_bytes(text)]})
+    def feature(texts):
+        texts = texts if isinstance(texts, (list, tuple)) else [texts]
+        return tf.train.Feature(bytes_list={"value": list(map(tf.compat.as_bytes, texts))})
 
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return [

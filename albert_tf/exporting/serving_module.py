@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+# What one row has several of.
+LISTS = ("choices",)
+
 
 class ServingModule(tf.Module):
     """What TensorFlow saves of a model.
@@ -24,9 +27,13 @@ class ServingModule(tf.Module):
         """Traces every signature that the model offers; name -> concrete function."""
         answers = self._hidden.answers
         signatures = {"tokens": self.tokens()}
-        if answers.text_inputs:
-            signatures["serving_default"] = self._hidden.text_function()
-            signatures[answers.method] = self._hidden.example_function()
+        texts = answers.text_signatures()
+        signatures |= {one.name: self._hidden.text_function(one.name) for one in texts}
+        if texts:
+            signatures["examples"] = self._hidden.example_function()
+            if answers.method is not None:
+                named = getattr(answers, answers.method)
+                signatures[answers.method] = self._hidden.example_function(named)
         return signatures
 
     def tokens(self, batch_size=None, seq_len=None, numeric=False):
@@ -46,29 +53,38 @@ class _Hidden:
     def __init__(self, answers, network):
         self.answers = answers
         self.network = network
-        self._texts = [tf.TensorSpec([None], tf.string, name) for name in answers.text_inputs]
         # Functions of their own: the model, and all that is done to texts, stand in the file once,
         # however many signatures call them.
-        self._run = _function(self._run_network, self._id_specs("padding_mask").values())
-        self._answer_texts = _function(
-            lambda texts: answers.answer_texts(self._run, texts), self._texts
-        )
+        self._run = _function(
+            lambda ids: network(ids, training=False), self._id_specs("padding_mask").values()
+        ).get_concrete_function()
+        self._texts = {}
+        for name, inputs, answer, _ in answers.text_signatures():
+            specs = [text_spec(text) for text in inputs]
+            function = _function(lambda texts, answer=answer: answer(self._run, texts), specs)
+            self._texts[name] = specs, function
 
-    def text_function(self):
-        """string (batch,) for each text input -> all answers."""
+    def text_function(self, signature):
+        """string tensors -> all answers."""
+        specs, function = self._texts[signature]
 
-        def serving_default(**texts):
-            return self._answer_texts(texts)
+        def text(**texts):
+            return function(texts)
 
-        return _trace(serving_default, self._texts)
+        return _trace(text, specs)
 
-    def example_function(self):
-        """Serialized `tf.Example`s with the text inputs as features -> Classify or Regress."""
-        features = {spec.name: tf.io.FixedLenFeature([], tf.string) for spec in self._texts}
+    def example_function(self, answer=None):
+        """Serialized `tf.Example`s with the inputs of `serving_default` as features -> answers.
+
+        Args:
+            answer: from all named answers to those that are given; None for all.
+        """
+        specs, function = self._texts["serving_default"]
+        features = {spec.name: _feature(spec) for spec in specs}
 
         def from_examples(inputs):
-            named = self._answer_texts(tf.io.parse_example(inputs, features))
-            return getattr(self.answers, self.answers.method)(named)
+            named = function(tf.io.parse_example(inputs, features))
+            return named if answer is None else answer(named)
 
         return _trace(from_examples, [tf.TensorSpec([None], tf.string, "inputs")])
 
@@ -91,9 +107,6 @@ class _Hidden:
 
         return _trace(tokens, specs.values())
 
-    def _run_network(self, ids):
-        return self.network(ids, training=False)
-
     def _id_specs(self, mask_name, batch_size=None, seq_len=None):
         """Specs of the ids; under the name `input_length` the mask loses its last axis."""
         specs = {}
@@ -105,6 +118,17 @@ class _Hidden:
                 name, shape = mask_name, shape[:-1] if mask_name == "input_length" else shape
             specs[name] = tf.TensorSpec(shape, tf.int32, name)
         return specs
+
+
+def text_spec(name):
+    """The spec of a text input: `(batch,)`, or `(batch, most of them)` for lists."""
+    return tf.TensorSpec([None, None] if name in LISTS else [None], tf.string, name)
+
+
+def _feature(spec):
+    if len(spec.shape) == 1:
+        return tf.io.FixedLenFeature([], tf.string)
+    return tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True, default_value="")
 
 
 def _function(function, specs):

@@ -1,87 +1,171 @@
-"""A TFLite file for phones: ids in, numbers out, the shared block stored once."""
+"""A TFLite file for phones, the shared block stored once, made and checked in one go."""
 
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow as tf
-
-from albert_tf.exporting.answers import answers_of
-from albert_tf.exporting.mobile_encoder import for_mobile
+from albert_tf.exporting.answers.base import AnswerOptions
+from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
+from albert_tf.exporting.mobile.encoder import for_mobile
+from albert_tf.exporting.mobile.module import SIGNATURES, MobileModule
+from albert_tf.exporting.mobile.requests import MobileRows
+from albert_tf.exporting.mobile.verification import verify_tflite
 from albert_tf.exporting.precision import copy_in
-from albert_tf.exporting.serving_module import ServingModule
+from albert_tf.exporting.requests import Requests
+from albert_tf.exporting.tasks import answers_of
+from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.staging import new_file, refuse_existing
 
-QUANTIZATIONS = ("none", "float16", "dynamic")
+# In 8 bits the range of the scores has 256 steps: -3e4 would leave one for all that is not padding.
+INT8_PADDING_SCORE = -20.0
 
 
-def export_tflite(model, path, quantization="none", seq_len=128, batch_size=1, rolled=True):
-    """Writes one `.tflite` file, whole or not at all.
+@dataclass(frozen=True, kw_only=True)
+class TFLiteSizes:
+    """Sizes of the inputs; None for any, which costs the runtime a new plan at every change.
+
+    Args:
+        batch_size: rows.
+        seq_len: tokens a row.
+        num_choices: choices a question, for multiple choice.
+    """
+
+    batch_size: int | None = 1
+    seq_len: int | None = 128
+    num_choices: int | None = None
+
+    def check(self, longest):
+        """Raises `ValueError` for sizes that no file can have."""
+        if self.seq_len is not None and not 2 <= self.seq_len <= longest:
+            raise ValueError(
+                f"seq_len must lie in 2 to {longest}, the positions of the model, or be None for "
+                f"any: got {self.seq_len}."
+            )
+        for name in ("batch_size", "num_choices"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"{name} must be at least 1, or None for any: got {size}.")
+
+
+def export_tflite(
+    model,
+    path,
+    quantization="dynamic",
+    seq_len=128,
+    batch_size=1,
+    rolled=None,
+    *,
+    num_choices=None,
+    signatures=("tokens",),
+    top_k=5,
+    texts=None,
+    verify=True,
+):
+    """Writes one `.tflite` file, whole or not at all, and checks it before it appears.
 
     Its signature `tokens` takes `token_ids` and `segment_ids`, int32 `(batch_size, seq_len)`, and
     `input_length`, int32 `(batch_size,)`: how many tokens of each row count; what stands behind
-    them is padding and may hold any id. A classifier answers with `logits` and `probabilities`,
-    float32 `(batch_size, num_classes)`, a regression with `score` `(batch_size,)`; another model
-    with its own outputs. All operators are TFLite's own.
+    them is padding and may hold any id. Multiple choice has an axis `num_choices` more, masked
+    words `mask_positions`, int32 `(batch_size, any)`. Answers are float32 but for indices:
 
-    Text has to be cut to ids outside the file, by `model.preprocessor` or by SentencePiece on the
-    device; text longer than `seq_len` has to be cut there, too.
+    | task | `tokens` gives |
+    | --- | --- |
+    | classes, labels, token classes | `logits`, `probabilities` |
+    | regression | `score` |
+    | question answering | `start_logits`, `end_logits`, or the beams of the conditional head |
+    | multiple choice | `logits`, `probabilities`, `index` |
+    | masked words | `logits`, `piece_ids`, `probability` (the last two of the `top_k` best) |
+    | embeddings | `embedding` |
+    | pretrainer, backbone | their own outputs |
+
+    `features` takes the same and gives `sequence_output` and `pooled_output`. All signatures share
+    one copy of the weights, and their operators are TFLite's own. Text has to be cut to ids outside
+    the file, by `model.preprocessor` or by `albert_tf.text.unigram` on the device.
 
     Args:
         model: a task of this package, `AlbertPretrainer` or `AlbertBackbone`.
         path: the file to write.
-        quantization: `none` (float32), `float16` (half the size; computes in float32), or
-            `dynamic`: weights as 8-bit integers, a quarter of the size and several times faster,
-            for an error of one or two percent in the logits.
+        quantization: `dynamic`: weights as 8-bit integers, a quarter of the size and several times
+            faster, for an error of one or two percent in the logits; `none` (float32); `float16`
+            (half the size; computes in float32); or `int8`: activations as 8-bit integers, too,
+            for chips that compute in nothing else: not faster on a CPU, and less exact.
         seq_len: fixed number of tokens, or None for any; every new length costs the runtime a
             new plan.
         batch_size: fixed number of rows, or None for any.
         rolled: whether the encoder is a loop: as fast, and a fifth of the memory of the unrolled
-            one, which some delegates need.
+            one, which some delegates need. None for a loop, but for `int8`, whose ranges are those
+            of each step.
+        num_choices: fixed number of choices, or None for any.
+        signatures: names out of `tokens` and `features`; the first is always there.
+        top_k: words for each mask.
+        texts: rows of real text, to check with and, for `int8`, to measure the ranges of
+            activations on; as in `export_saved_model`. None for a few of our own, which are too
+            few for `int8`.
+        verify: whether to run the file in a process with `ai_edge_litert` and no TensorFlow, and
+            compare its answers with the Keras model's.
 
     Returns:
         `Path` of the file.
 
     Raises:
+        ExportMismatchError, FreshProcessError: the file does not answer as the model, or does not
+            run; nothing is written.
         FileExistsError: `path` exists.
         TypeError: there is no export for this class of model.
-        ValueError: an argument is out of its range, or the model was quantized by Keras.
+        ValueError: an argument is out of its range, the model was quantized by Keras, or there is
+            too little text to measure ranges on.
     """
     path = Path(path)
-    answers = answers_of(model)
-    _check(model, path, quantization, seq_len, batch_size)
-    module = ServingModule(answers, for_mobile(copy_in(model, "float32"), rolled))
+    sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
+    answers = answers_of(model, AnswerOptions(top_k=top_k))
+    rolled = _check(model, path, quantization, sizes, rolled, signatures)
+    rows = MobileRows(Requests(answers, texts)["tokens"].feeds, batch_size, num_choices, seq_len)
+    if quantization == "int8" and (texts is None or len(rows) < LEAST_ROWS):
+        raise ValueError(
+            f"int8 measures the ranges of activations on real text: it needs texts, {LEAST_ROWS} "
+            f"rows or more: got {0 if texts is None else len(rows)}."
+        )
+    padding_score = INT8_PADDING_SCORE if quantization == "int8" else PADDING_SCORE
+    network = for_mobile(copy_in(model, "float32"), rolled, padding_score)
+    module = MobileModule(answers, network, batch_size, seq_len, num_choices)
+    content = convert(
+        module,
+        module.signatures(signatures),
+        quantization,
+        lambda: _calibration(rows, signatures),
+        one_scale="mask_positions" in model.input,
+    )
     with new_file(path) as staged:
-        staged.write_bytes(_convert(module, quantization, seq_len, batch_size))
+        staged.write_bytes(content)
+        if verify:
+            verify_tflite(answers, staged, quantization, rows, features="features" in signatures)
     return path
 
 
-def _check(model, path, quantization, seq_len, batch_size):
+def _check(model, path, quantization, sizes, rolled, signatures):
     if quantization not in QUANTIZATIONS:
         raise ValueError(
             f"quantization must be one of {', '.join(QUANTIZATIONS)}: got {quantization!r}."
         )
-    config = (getattr(model, "backbone", None) or model).albert_config
-    longest = config.max_position_embeddings
-    if seq_len is not None and not 2 <= seq_len <= longest:
+    if not set(signatures) <= set(SIGNATURES) or "tokens" not in signatures:
         raise ValueError(
-            f"seq_len must lie in 2 to {longest}, the positions of the model, or be None for any: "
-            f"got {seq_len}."
+            f"signatures must be tokens, and further ones of {', '.join(SIGNATURES)}: got "
+            f"{', '.join(signatures)}."
         )
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, or None for any: got {batch_size}.")
+    if rolled and quantization == "int8":
+        raise ValueError(
+            "int8 needs an unrolled encoder: each step has ranges of its own, and TensorFlow's "
+            "calibration crashes in a loop. Leave rolled out."
+        )
+    config = (getattr(model, "backbone", None) or model).albert_config
+    sizes.check(config.max_position_embeddings)
     refuse_existing(path)
     if path.is_dir():
         raise FileExistsError(f"path must name a file: {path} is a directory.")
+    return quantization != "int8" if rolled is None else rolled
 
 
-def _convert(module, quantization, seq_len, batch_size):
-    signature = module.tokens(batch_size, seq_len, numeric=True)
-    with tempfile.TemporaryDirectory() as folder:
-        # By way of a SavedModel: that is what carries the name of the signature into the file.
-        tf.saved_model.save(module, folder, signatures={"tokens": signature})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["tokens"])
-        if quantization != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+def _calibration(rows, signatures):
+    for inputs in rows:
+        yield "tokens", inputs
+        if "features" in signatures:
+            yield "features", {n: v for n, v in inputs.items() if n != "mask_positions"}

@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 
 from albert_tf.serving.errors import CODE_OF_NUMBER, serving_error
+from albert_tf.serving.readable import readable_rows
 
 DEFAULT_TIMEOUT = 30.0
 
@@ -117,6 +118,25 @@ class Client:
         request = self._messages.predict_request(spec, inputs, output_filter)
         response = self._call(self._prediction.Predict, request, timeout)
         return self._messages.outputs(response)
+
+    def answer(
+        self, model: str, signature: str = "", *, timeout: float | None = None, **texts: Any
+    ) -> list[dict]:
+        """Asks about texts, and gives an answer a row that reads by itself.
+
+        `client.answer("films", text=["A fine day."])` gives `[{"label": "good", "probabilities":
+        {"bad": 0.1, "good": 0.9}}]`; `serving/readable.py` has the answers of all tasks.
+
+        Args:
+            signature: "" for the default one.
+            **texts: inputs by their names, such as `question` and `context`. The rows of
+                `choices` may differ in length.
+
+        Raises:
+            ServingError: see the class.
+        """
+        inputs = {name: _filled_up(column) for name, column in texts.items()}
+        return readable_rows(self.predict(model, inputs, signature, timeout=timeout))
 
     def classify(
         self,
@@ -251,6 +271,14 @@ class Client:
             return method(request, timeout=self._timeout if timeout is None else timeout)
         except grpc.RpcError as error:
             raise serving_error(error.code(), error.details() or "") from error
+
+
+def _filled_up(column: Any) -> Any:
+    """Lists of texts of one length, with "" behind the shorter ones; anything else as it is."""
+    if not isinstance(column, (list, tuple)) or not column or isinstance(column[0], (str, bytes)):
+        return column
+    width = max(map(len, column))
+    return [[*row, *[""] * (width - len(row))] for row in column]
 
 
 def _class_scores(result) -> list[list[ClassScore]]:

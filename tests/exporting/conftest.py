@@ -1,25 +1,25 @@
 """Small models whose answers depend on every token, and their exports."""
 
 import dataclasses
-import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from albert_tf.exporting.answers import answers_of
+from albert_tf.exporting.answers.base import AnswerOptions
+from albert_tf.exporting.fresh_process import ask
 from albert_tf.exporting.requests import Requests
 from albert_tf.exporting.saved_model import export_saved_model
+from albert_tf.exporting.tasks import answers_of
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 TEXTS = ["Plot the first array.", "", "A dull story that never finds its end, full of 1,000 dogs."]
+MAX_POSITIONS = 48  # of `tiny_config`
 OTHER_TEXTS = ["What a film!", "She said (quietly): no more than £5.", ""]
 
 
@@ -87,35 +87,54 @@ class Kind:
 
 
 @pytest.fixture(scope="session")
-def kinds(exported, classifier, make_classifier, backbone, tmp_path_factory):
-    """Name -> `Kind`; the directories have been moved since they were written."""
-    root, moved = tmp_path_factory.mktemp("kinds"), tmp_path_factory.mktemp("moved")
-    models = {
-        "labels of pairs": (make_classifier(4, multi_label=True), True),
-        "regression": (make_classifier(1), False),
-        "choices from ids": (AlbertMultipleChoice(backbone), False),
-    }
-    made = {"classes": (classifier, False, exported)}
-    for name, (model, pair) in models.items():
-        made[name] = (model, pair, export_saved_model(model, root / name, pair=pair, verify=False))
-    kinds = {}
-    for name, (model, pair, path) in made.items():
-        answers = answers_of(model, pair)
-        texts = {0: None, 1: TEXTS, 2: (TEXTS, OTHER_TEXTS)}[len(answers.text_inputs)]
-        shutil.copytree(path, moved / name)
-        kinds[name] = Kind(answers, Requests(answers, texts), moved / name)
-    shutil.rmtree(root)
-    return kinds
+def export_kinds(tmp_path_factory):
+    """Exports models: name -> (model, options, texts) to name -> `Kind`.
+
+    The directories have been moved since they were written.
+    """
+
+    def export(models):
+        root, moved = tmp_path_factory.mktemp("kinds"), tmp_path_factory.mktemp("moved")
+        kinds = {}
+        for name, (model, options, texts) in models.items():
+            path = export_saved_model(model, root / name, verify=False, texts=texts, **options)
+            shutil.move(path, moved / name)
+            answers = answers_of(model, AnswerOptions(**options))
+            kinds[name] = Kind(answers, Requests(answers, texts), moved / name)
+        return kinds
+
+    return export
 
 
 @pytest.fixture(scope="session")
-def fresh_process(kinds, tmp_path_factory):
+def kinds(export_kinds, classifier, make_classifier, backbone):
+    return export_kinds(
+        {
+            "classes": (classifier, {}, TEXTS),
+            "labels of pairs": (
+                make_classifier(4, multi_label=True),
+                {"pair": True},
+                (TEXTS, OTHER_TEXTS),
+            ),
+            "regression": (make_classifier(1), {}, TEXTS),
+            "choices from ids": (AlbertMultipleChoice(backbone), {}, None),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def fresh_process(kinds):
     """What a process says that has TensorFlow and tensorflow-text's op libraries, nothing more."""
-    return FreshProcess(kinds, tmp_path_factory.mktemp("fresh"))
+    return FreshProcess(kinds)
+
+
+@pytest.fixture(scope="session")
+def ask_fresh():
+    return FreshProcess
 
 
 class FreshProcess:
-    """The report of `session_loader.py`, run once.
+    """What a fresh process says of exports, asked once.
 
     Attributes:
         answers: (kind, signature, row number or name of the question) -> outputs.
@@ -123,16 +142,17 @@ class FreshProcess:
         unknown_ops: ops in the graphs that TensorFlow alone does not know.
     """
 
-    def __init__(self, kinds, folder):
+    def __init__(self, kinds):
         questions = {}
         for name, kind in kinds.items():
-            feeds = {(name, s, "batch"): (s, f) for s, f in kind.requests.feeds.items()}
-            questions[str(kind.directory)] = feeds | _odd_questions(name, kind.requests.feeds)
-        (folder / "questions").write_bytes(pickle.dumps(questions))
-        script = Path(__file__).with_name("session_loader.py")
-        subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=300)
-        report = pickle.loads((folder / "report").read_bytes())
-        self.answers, self.modules, self.unknown_ops = report
+            feeds = {signature: request.feeds for signature, request in kind.requests.items()}
+            asked = {(name, s, "batch"): (s, arrays) for s, arrays in feeds.items()}
+            questions[str(kind.directory)] = asked | _odd_questions(name, feeds)
+        report = ask("session", questions)
+        self.answers = {}
+        for answers, _ in report["answers"].values():
+            self.answers |= answers
+        self.modules, self.unknown_ops = report["modules"], report["unknown_ops"]
 
 
 def _odd_questions(name, feeds):
@@ -147,7 +167,8 @@ def _odd_questions(name, feeds):
     ids = dict(feeds["tokens"])
     for key in ("token_ids", "segment_ids"):
         # TF Serving fills up with the first element of a tensor.
-        widths = [(0, 0)] * (ids[key].ndim - 1) + [(0, 5)]
+        room = MAX_POSITIONS - ids[key].shape[-1]
+        widths = [(0, 0)] * (ids[key].ndim - 1) + [(0, min(5, room))]
         ids[key] = np.pad(ids[key], widths, constant_values=ids[key].flat[0])
     questions[name, "tokens", "padded"] = ("tokens", ids)
     if name == "classes":

@@ -9,13 +9,12 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from albert_tf.exporting import saved_model
+from albert_tf.exporting.fresh.session import op_types
 from albert_tf.exporting.precision import copy_in
 from albert_tf.exporting.saved_model import export_saved_model
-from albert_tf.exporting.verification import ExportMismatchError, verify_saved_model
+from albert_tf.exporting.verification import TEXT_OPS, ExportMismatchError, verify_saved_model
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
-from albert_tf.tasks.question_answering import AlbertQuestionAnswering
-from albert_tf.tasks.question_answering_preprocessor import AlbertQuestionAnsweringPreprocessor
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 
 
@@ -100,7 +99,7 @@ def test_warmup_requests_call_every_signature(exported):
         log = PredictionLog.FromString(record)
         request = getattr(log, log.WhichOneof("log_type")).request
         called[request.model_spec.signature_name] = request
-    assert set(called) == {"serving_default", "tokens", "classify"}
+    assert set(called) == {"serving_default", "tokens", "examples", "classify"}
     assert set(called["tokens"].inputs) == {"token_ids", "segment_ids", "input_length"}
     example = called["classify"].input.example_list.examples[0]
     assert list(example.features.feature) == ["text"]
@@ -115,11 +114,11 @@ def test_other_models_answer_to_ids(task, backbone, tmp_path):
     assert set(graph_of(path).signature_def["tokens"].outputs) == outputs
 
 
-def test_a_task_that_reads_other_text_answers_to_ids(backbone, tiny_tokenizer, tmp_path):
-    preprocessor = AlbertQuestionAnsweringPreprocessor(tiny_tokenizer, sequence_length=48)
-    model = AlbertQuestionAnswering(backbone, preprocessor=preprocessor)
-    path = export_saved_model(model, tmp_path / "m")
+def test_ids_alone_need_no_text_ops(classifier, tmp_path):
+    path = export_saved_model(classifier, tmp_path / "m", text=False)
     assert set(graph_of(path).signature_def) - {"__saved_model_init_op"} == {"tokens"}
+    assert not op_types(path) & TEXT_OPS
+    assert list((path / "assets").iterdir()) == []
 
 
 def test_bfloat16_answers_like_float32_to_a_few_percent(classifier, texts, tmp_path):
@@ -165,7 +164,7 @@ def test_a_file_is_no_directory_of_versions(classifier, tmp_path):
 
 def test_what_answers_otherwise_is_not_published(classifier, shake, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "copy_in", lambda model, dtype: shake(copy_in(model, dtype)))
-    with pytest.raises(ExportMismatchError, match="serving_default .* must answer"):
+    with pytest.raises(ExportMismatchError, match="The signature tokens .* must answer"):
         export_saved_model(classifier, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []
 
@@ -187,7 +186,7 @@ def test_a_strange_model_is_refused_by_name(tmp_path):
 
 
 def test_pairs_need_text(make_classifier, tmp_path):
-    with pytest.raises(ValueError, match="pair=True needs a model that takes text"):
+    with pytest.raises(ValueError, match="pair=True needs a classifier that takes text"):
         export_saved_model(make_classifier(2, preprocessor=None), tmp_path / "m", pair=True)
 
 

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
 from albert_tf.config import AlbertConfig
-from albert_tf.exporting.mobile_encoder import for_mobile, runs_of_steps
+from albert_tf.exporting.mobile.encoder import for_mobile
 from albert_tf.exporting.tflite import export_tflite
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
@@ -38,7 +38,7 @@ def small():
 @pytest.fixture(scope="module", params=QUANTIZATIONS)
 def converted(request, small, tmp_path_factory):
     path = tmp_path_factory.mktemp("tflite") / "small.tflite"
-    return request.param, export_tflite(small, path, request.param, seq_len=SEQ_LEN)
+    return request.param, export_tflite(small, path, request.param, seq_len=SEQ_LEN, verify=False)
 
 
 def inputs_of(config, num_rows, seq_len, seed=0):
@@ -103,7 +103,9 @@ def test_what_stands_behind_the_length_does_not_count(converted):
 
 
 def test_any_batch_and_any_length_fit_a_dynamic_file(classifier, tiny_config, tmp_path):
-    path = export_tflite(classifier, tmp_path / "m.tflite", seq_len=None, batch_size=None)
+    path = export_tflite(
+        classifier, tmp_path / "m.tflite", "none", seq_len=None, batch_size=None, verify=False
+    )
     assert [op.customCode for op in operators_of(path) if op.customCode] == []
     for num_rows, seq_len in ((1, 5), (3, 48)):
         inputs = inputs_of(tiny_config, num_rows, seq_len)
@@ -114,7 +116,8 @@ def test_any_batch_and_any_length_fit_a_dynamic_file(classifier, tiny_config, tm
 
 def test_a_regression_answers_with_its_score(make_classifier, tiny_config, tmp_path):
     model = make_classifier(1)
-    path = export_tflite(model, tmp_path / "m.tflite", seq_len=16, batch_size=2, rolled=False)
+    path = tmp_path / "m.tflite"
+    export_tflite(model, path, "none", seq_len=16, batch_size=2, rolled=False, verify=False)
     inputs = inputs_of(tiny_config, 2, 16)
     got = run(path, inputs)
     np.testing.assert_allclose(got["score"], model(for_keras(inputs))[:, 0], atol=1e-5)
@@ -123,7 +126,7 @@ def test_a_regression_answers_with_its_score(make_classifier, tiny_config, tmp_p
 
 def test_a_pretrainer_scores_masked_words(backbone, tiny_config, tmp_path):
     model = AlbertPretrainer(backbone)
-    path = export_tflite(model, tmp_path / "m.tflite", seq_len=16)
+    path = export_tflite(model, tmp_path / "m.tflite", "none", seq_len=16, verify=False)
     positions = {"mask_positions": np.array([[2, 5]], "int32")}
     inputs = inputs_of(tiny_config, 1, 16) | positions
     expected = model(for_keras(inputs), training=False)
@@ -143,7 +146,7 @@ def test_a_pretrainer_scores_masked_words(backbone, tiny_config, tmp_path):
 def test_the_loops_give_what_the_encoder_gives(tiny_config, shape, runs, shake):
     config = dataclasses.replace(tiny_config, num_hidden_layers=4, **shape)
     backbone = shake(AlbertBackbone(config))
-    uses, num_steps = zip(*runs_of_steps(backbone.encoder), strict=True)
+    uses, num_steps = zip(*backbone.encoder.runs_of_steps(), strict=True)
     assert list(uses) == runs and sum(num_steps) == 4
     ids = for_keras(inputs_of(config, 2, 7))
     expected = backbone(ids)["sequence_output"]
@@ -176,10 +179,13 @@ def test_an_existing_file_is_kept(small, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"quantization": "int4"}, "none, float16, dynamic: got 'int4'"),
+        ({"quantization": "int4"}, "none, float16, dynamic, int8: got 'int4'"),
         ({"seq_len": 33}, "2 to 32, .*: got 33"),
         ({"seq_len": 1}, "2 to 32, .*: got 1"),
         ({"batch_size": 0}, "at least 1, or None for any: got 0"),
+        ({"signatures": ("text2",)}, "signatures must be tokens"),
+        ({"quantization": "int8"}, "needs texts, 16 rows or more: got 0"),
+        ({"quantization": "int8", "rolled": True}, "needs an unrolled encoder"),
     ],
 )
 def test_what_no_file_can_have_is_refused(small, tmp_path, wrong, message):

@@ -1,7 +1,5 @@
 """The shared encoder in the form that TFLite runs best; same layers, same numbers."""
 
-import itertools
-
 import keras
 import tensorflow as tf
 from keras import ops
@@ -11,16 +9,18 @@ from albert_tf.layers.base import product
 from albert_tf.layers.encoder import SharedEncoder
 
 
-def for_mobile(model, rolled=True):
+def for_mobile(model, rolled=True, padding_score=PADDING_SCORE):
     """Gives the same model, on the same layers, with its encoder as a `MobileEncoder`.
 
     Args:
         model: a functional model; its layers get new callers, so give a private copy.
-        rolled: as in `MobileEncoder`.
+        rolled, padding_score: as in `MobileEncoder`.
     """
 
     def replace(layer):
-        return MobileEncoder(layer, rolled) if isinstance(layer, SharedEncoder) else layer
+        if not isinstance(layer, SharedEncoder):
+            return layer
+        return MobileEncoder(layer, rolled, padding_score)
 
     return keras.models.clone_model(model, clone_function=replace, recursive=True)
 
@@ -35,18 +35,21 @@ class MobileEncoder(keras.layers.Layer):
     Args:
         encoder: the built `SharedEncoder`; it stays the owner of the weights.
         rolled: whether steps that use the same weights become one `tf.while_loop`.
+        padding_score: added to the score of a padded key. With 8-bit activations the range of the
+            scores is cut into 256 steps, and a large one leaves no step for the others.
     """
 
-    def __init__(self, encoder, rolled=True):
+    def __init__(self, encoder, rolled=True, padding_score=PADDING_SCORE):
         super().__init__(dtype=encoder.dtype_policy, name=encoder.name)
         self.encoder = encoder
         self.rolled = rolled
+        self.padding_score = padding_score
         self.built = True
 
     def call(self, hidden, padding_mask):
         encoder, shape = self.encoder, ops.shape(hidden)
         padding = ops.cast(1 - ops.cast(padding_mask, "int32"), self.compute_dtype)
-        padding_score = ops.expand_dims(padding * PADDING_SCORE, (1, 2))
+        padding_score = ops.expand_dims(padding * self.padding_score, (1, 2))
         attention_kernels = [layer.kernels() for layer in encoder.attentions]
         feed_forward_kernels = [layer.kernels() for layer in encoder.feed_forwards]
 
@@ -57,7 +60,7 @@ class MobileEncoder(keras.layers.Layer):
             return hidden
 
         hidden = ops.reshape(hidden, (-1, encoder.config.hidden_size))
-        for uses, num_steps in runs_of_steps(encoder):
+        for uses, num_steps in encoder.runs_of_steps():
             hidden = self._repeat(lambda hidden, uses=uses: step(uses, hidden), hidden, num_steps)
         return ops.reshape(hidden, shape)
 
@@ -94,10 +97,3 @@ def attend(layer, hidden, kernels, padding_score):
     context = ops.transpose(ops.matmul(ops.softmax(scores, axis=-1), value), (0, 2, 1, 3))
     context = ops.reshape(context, (-1, layer.config.hidden_size))
     return layer.layer_norm(hidden + product(context, kernels.output, kernels.output_bias))
-
-
-def runs_of_steps(encoder):
-    """Consecutive steps that use the same weights: pairs of (uses of one step, number of steps)."""
-    schedule, inner = encoder.schedule(), encoder.config.inner_group_num
-    steps = [tuple(schedule[i : i + inner]) for i in range(0, len(schedule), inner)]
-    return [(uses, len(list(run))) for uses, run in itertools.groupby(steps)]

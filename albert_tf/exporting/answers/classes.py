@@ -1,0 +1,121 @@
+"""Classes, labels and scores of texts and pairs, and the order of two passages."""
+
+import numpy as np
+import tensorflow as tf
+
+from albert_tf.data.packing import pack_segments
+from albert_tf.exporting.answers.base import Answers, TextSignature
+from albert_tf.tasks.sentence_order import check_order_model, order_probabilities
+
+ORDERS = ("in order", "swapped")
+
+
+class ClassAnswers(Answers):
+    """The class name and its probability; the score alone for a regression.
+
+    A multi-label model answers with the probability of each label on its own, and `label` names
+    the likeliest.
+    """
+
+    def __init__(self, model, options=None):
+        super().__init__(model, options)
+        self.method = "regress" if model.is_regression else "classify"
+        self.class_names = model.class_names or [str(i) for i in range(model.num_classes)]
+
+    def takes_pairs(self):
+        return self.reads_text
+
+    def text_signatures(self):
+        if not self.reads_text:
+            return []
+        inputs = ("text", "text_pair") if self.options.pair else ("text",)
+        return [TextSignature("serving_default", inputs, self._answer, self._expected)]
+
+    def _answer(self, run, texts):
+        return self.named(run(self.encode(texts)))
+
+    def numbers(self, outputs):
+        if self.model.is_regression:
+            return {"score": tf.squeeze(outputs, axis=1)}
+        chances = tf.sigmoid if self.model.multi_label else tf.nn.softmax
+        return {"logits": tf.identity(outputs), "probabilities": chances(outputs)}
+
+    def named(self, outputs):
+        numbers = self.numbers(outputs)
+        if self.model.is_regression:
+            return numbers
+        return numbers | with_names(outputs, self.class_names)
+
+    def classify(self, named):
+        """The answer to TF Serving's Classify call, which fixes these names."""
+        return {"classes": named["class_names"], "scores": named["probabilities"]}
+
+    def regress(self, named):
+        """The answer to TF Serving's Regress call, which fixes this name."""
+        return {"outputs": named["score"]}
+
+    def _expected(self, rows):
+        columns = tuple(rows.values())
+        logits = self.model.predict(columns if len(columns) > 1 else columns[0], verbose=0)
+        return as_arrays(self.named(tf.constant(logits)))
+
+
+class OrderAnswers(Answers):
+    """Whether two passages stand in order: a classifier of pairs on the pretraining head.
+
+    The model has no preprocessor; `options.tokenizer` says how it reads. From ids it answers with
+    both of its own outputs.
+    """
+
+    method = "classify"
+
+    def text_signatures(self):
+        if not self.options.text or self.options.tokenizer is None:
+            return []
+        check_order_model(self.model, self.options.tokenizer)
+        return [
+            TextSignature("serving_default", ("text", "text_pair"), self._answer, self._expected)
+        ]
+
+    def encode(self, texts):
+        tokenizer, longest = self.options.tokenizer, self._longest
+        num_rows = tf.shape(texts["text"])[0]
+        ids = tokenizer(tf.concat([texts["text"], texts["text_pair"]], axis=0))
+        packed = pack_segments((ids[:num_rows], ids[num_rows:]), longest, tokenizer)
+        return packed | {"mask_positions": tf.zeros([num_rows, 1], tf.int32)}
+
+    @property
+    def _longest(self):
+        return self.model.backbone.albert_config.max_position_embeddings
+
+    def _answer(self, run, texts):
+        return self._named_order(run(self.encode(texts))["sop_logits"])
+
+    def _named_order(self, logits):
+        numbers = {"logits": tf.identity(logits), "probabilities": tf.nn.softmax(logits)}
+        return numbers | with_names(logits, ORDERS)
+
+    def classify(self, named):
+        """The answer to TF Serving's Classify call, which fixes these names."""
+        return {"classes": named["class_names"], "scores": named["probabilities"]}
+
+    def _expected(self, rows):
+        texts = {name: tf.constant(column) for name, column in rows.items()}
+        logits = self.model(self.encode(texts), training=False)["sop_logits"]
+        in_order = order_probabilities(self.model, *rows.values(), self.options.tokenizer)
+        says = as_arrays(self._named_order(tf.constant(logits)))
+        return says | {"probabilities": np.stack([in_order, 1 - in_order], axis=1)}
+
+
+def with_names(logits, class_names):
+    """`label`, string `(batch,)`, and `class_names`, string `(batch, num_classes)`."""
+    names = tf.constant(list(class_names))
+    return {
+        "label": tf.gather(names, tf.argmax(logits, axis=-1)),
+        "class_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
+    }
+
+
+def as_arrays(tensors):
+    """A dictionary of tensors as arrays."""
+    return {name: value.numpy() for name, value in tensors.items()}
