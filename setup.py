@@ -13,6 +13,7 @@ REQUIRED = [
     "protobuf>=6.31.1,<7",  # the one range that TensorFlow, TF Serving and Beam all accept
     "grpcio>=1.74,<2",  # the wire of TF Serving's API
     "grpcio-health-checking>=1.74,<2",  # standard health service of the embedded server
+    "grpcio-reflection>=1.74,<2",  # lets grpcurl and the like ask the server what it offers
     "sentencepiece>=0.2.1,<0.3",  # trains vocabularies
     "safetensors>=0.5,<1",  # reads and writes Hugging Face weights without torch
     "numpy>=1.26,<3",  # arrays
@@ -27,6 +28,7 @@ EXTRAS = {
         "pytest>=8.3,<10",  # runs the tests
         "pytest-xdist>=3.6,<4",  # on two cores at once
         "ruff>=0.11,<1",  # formats and lints
+        "pyyaml>=6,<7",  # reads the compose file and the manifests of export/
         "ai-edge-litert>=2.1,<3",  # runs TFLite files as a device does
         "jax>=0.7,<1",  # the second backend that the model must run on (CPU build)
     ],

@@ -134,6 +134,7 @@ def test_export_writes_a_tflite_file(run_directory, capsys, tmp_path):
     [
         (("--model", "name"), "must be NAME=DIR: got 'name'"),
         (("--model", "a=x", "a=y"), "a name of its own: got a, a"),
+        ((), "one of them, and not both"),
         (("--model", "a=absent-directory", "--rest-port", 0), "absent-directory"),
     ],
 )

@@ -1,70 +1,60 @@
 """Keeps the right versions of every model loaded while requests come in.
 
-A version goes through the states START, LOADING, AVAILABLE, UNLOADING, END. The new version is
-loaded before the old one is let go, and one that fails to load never replaces one that works.
+The new version is loaded before the old one is let go, and one that fails to load never replaces
+one that works.
 """
 
 import contextlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
+from albert_tf.serving.batched_servable import BatchedServable
 from albert_tf.serving.errors import (
     ServingError,
-    failed_precondition,
     invalid_argument,
     not_found,
+)
+from albert_tf.serving.loading import Loader
+from albert_tf.serving.model_states import (
+    Model,
+    State,
+    Version,
+    check_labels,
+    check_servable,
+    needs_loading,
+    version_status,
 )
 from albert_tf.serving.servable import Servable
 from albert_tf.serving.versions import (
     check_configs,
     directory_stamp,
     find_versions,
-    how_to_fix,
     wanted_versions,
 )
-from albert_tf.serving.warmup import warm_up
 
 logger = logging.getLogger(__name__)
-State = ModelVersionStatus
-
-
-@dataclass
-class _Version:
-    """One version of a model; `servable` is there while the state is AVAILABLE or UNLOADING."""
-
-    number: int
-    directory: Path
-    state: int = State.START
-    servable: Servable | None = None
-    error: ServingError | None = None
-    stamp: tuple = ()
-    requests: int = 0
-
-
-@dataclass
-class _Model:
-    config: ModelConfig
-    versions: dict[int, _Version] = field(default_factory=dict)
-    complaint: str = ""
-
-    def available(self) -> list[_Version]:
-        return [v for v in self.versions.values() if v.state == State.AVAILABLE]
 
 
 class ModelManager:
     """Loads, hands out and lets go the versions of some models."""
 
-    def __init__(self, poll_seconds: float | None = 1.0):
+    def __init__(
+        self,
+        poll_seconds: float | None = 1.0,
+        loader: Loader | None = None,
+        labels_for_unavailable: bool = False,
+    ):
         """Args: poll_seconds: how often to look for new versions; None for never."""
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, Model] = {}
         self._poll_seconds = poll_seconds
+        self._loader = loader or Loader()
+        self._labels_for_unavailable = labels_for_unavailable
         # Guards every field above; also tells that a request has finished.
         self._changed = threading.Condition()
         # Held through a whole load or unload: one thread at a time rearranges the models.
@@ -86,14 +76,16 @@ class ModelManager:
         """
         check_configs(configs)
         with self._rearranging:
-            models: dict[str, _Model] = {}
+            models: dict[str, Model] = {}
             try:
                 for config in configs:
                     old = self._models.get(config.name)
                     moved = old is None or old.config.base_path != config.base_path
-                    models[config.name] = model = _Model(config) if moved else old
+                    models[config.name] = model = Model(config) if moved else old
                     self._load_wanted(model, config)
-                    _check_servable(config, model)
+                    check_servable(config, model)
+                    if not self._labels_for_unavailable:
+                        check_labels(config, model)
             except ServingError:
                 self._unload_models(m for m in models.values() if m not in self._models.values())
                 raise
@@ -106,8 +98,17 @@ class ModelManager:
                 self._follow_directory(model)
             self._unload_models(retired)
 
+    def configs(self) -> list[ModelConfig]:
+        """Returns the models that are served, as they were configured."""
+        with self._changed:
+            return [model.config for model in self._models.values()]
+
+    def knows(self, name: str) -> bool:
+        """Tells whether a model of that name is configured."""
+        return name in self._models
+
     @contextlib.contextmanager
-    def lease(self, spec: ModelSpec) -> Iterator[Servable]:
+    def lease(self, spec: ModelSpec) -> Iterator[Servable | BatchedServable]:
         """Hands out the version that `spec` names; it stays loaded inside the block.
 
         Raises:
@@ -123,7 +124,7 @@ class ModelManager:
                 version.requests -= 1
                 self._changed.notify_all()
 
-    def _find(self, spec: ModelSpec) -> _Version:
+    def _find(self, spec: ModelSpec) -> Version:
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         number = self._version_number(spec)
@@ -159,7 +160,7 @@ class ModelManager:
             if not versions:
                 raise not_found(f"Could not find any versions of model {spec.name}")
             numbers = sorted(versions, reverse=True) if number is None else [number]
-            return [_version_status(versions[n]) for n in numbers]
+            return [version_status(versions[n]) for n in numbers]
 
     def close(self) -> None:
         """Stops looking for versions and frees all models, once their requests are answered."""
@@ -170,6 +171,7 @@ class ModelManager:
             with self._changed:
                 retired, self._models = self._models, {}
             self._unload_models(retired.values())
+        self._loader.close()
 
     def _poll(self) -> None:
         while not self._stop.wait(self._poll_seconds):
@@ -177,7 +179,7 @@ class ModelManager:
                 for model in self._models.values():
                     self._follow_directory(model)
 
-    def _follow_directory(self, model: _Model) -> None:
+    def _follow_directory(self, model: Model) -> None:
         """Loads the versions that the policy wants, then lets the others go."""
         wanted = self._load_wanted(model, model.config)
         if wanted is None:
@@ -187,7 +189,7 @@ class ModelManager:
         if not wanted or any(version.number in wanted for version in available):
             self._unload(version for version in available if version.number not in wanted)
 
-    def _load_wanted(self, model: _Model, config: ModelConfig) -> list[int] | None:
+    def _load_wanted(self, model: Model, config: ModelConfig) -> list[int] | None:
         """Returns the numbers that the policy wants, None if the directory cannot be read."""
         try:
             found = find_versions(config.name, Path(config.base_path))
@@ -197,41 +199,38 @@ class ModelManager:
         self._complain(model, "" if found else f"No versions of servable {config.name} found")
         wanted = wanted_versions(found, config.model_version_policy)
         for number in wanted:
-            if _needs_loading(model.versions.get(number), found[number]):
+            if needs_loading(model.versions.get(number), found[number]):
                 self._load(model, number, found[number])
         return wanted
 
-    def _complain(self, model: _Model, complaint: str) -> None:
+    def _complain(self, model: Model, complaint: str) -> None:
         if complaint and complaint != model.complaint:
             logger.warning("%s", complaint)
         model.complaint = complaint
 
-    def _load(self, model: _Model, number: int, directory: Path) -> None:
-        version = _Version(number, directory, stamp=directory_stamp(directory))
+    def _load(self, model: Model, number: int, directory: Path) -> None:
+        version = Version(number, directory, stamp=directory_stamp(directory))
         with self._changed:
             version.state = State.LOADING
             model.versions[number] = version
         servable, error = None, None
         try:
-            servable = Servable(model.config.name, number, directory)
-            warm_up(servable, directory)
+            servable = self._loader.load(model.config.name, number, directory)
         except ServingError as caught:
             error = caught
             logger.error("Version %d of %s: %s", number, model.config.name, caught)
-            if servable is not None:
-                servable.close()
         with self._changed:
             version.state = State.END if error else State.AVAILABLE
-            version.servable = None if error else servable
+            version.servable = servable
             version.error = error
         if not error:
             logger.info("Version %d of %s is available", number, model.config.name)
 
-    def _unload_models(self, models: Iterable[_Model]) -> None:
+    def _unload_models(self, models: Iterable[Model]) -> None:
         for model in models:
             self._unload(model.versions.values())
 
-    def _unload(self, versions: Iterable[_Version]) -> None:
+    def _unload(self, versions: Iterable[Version]) -> None:
         for version in list(versions):
             with self._changed:
                 if version.state != State.AVAILABLE:
@@ -242,40 +241,3 @@ class ModelManager:
             servable.close()
             with self._changed:
                 version.state = State.END
-
-
-def _needs_loading(version: _Version | None, directory: Path) -> bool:
-    if version is None:
-        return True
-    if version.error is not None:
-        # It may have been found half copied: try again when its files have changed.
-        return version.stamp != directory_stamp(directory)
-    return version.state == State.END
-
-
-def _check_servable(config: ModelConfig, model: _Model) -> None:
-    """Raises unless some version can answer and every label names one that can."""
-    if not model.available():
-        errors = [version.error for version in model.versions.values() if version.error]
-        if errors:
-            raise errors[0]
-        raise not_found(
-            f"No version of model {config.name} can be served. {how_to_fix(Path(config.base_path))}"
-        )
-    available = {version.number for version in model.available()}
-    for label, number in config.version_labels.items():
-        if number not in available:
-            raise failed_precondition(
-                f"Request to assign label {label} to version {number} of model {config.name}, "
-                "which is not currently available for inference"
-            )
-
-
-def _version_status(version: _Version) -> ModelVersionStatus:
-    status = ModelVersionStatus(version=version.number, state=version.state)
-    # Present even when it says OK, as TensorFlow Serving sends it.
-    status.status.SetInParent()
-    if version.error is not None:
-        status.status.error_code = version.error.code.value[0]
-        status.status.error_message = version.error.message
-    return status

@@ -6,7 +6,7 @@ the same variables are restored, the same kernels run and complain in the same w
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -62,7 +62,11 @@ class Servable:
         self.signatures = dict(meta_graph.signature_def)
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
+        self,
+        feeds: Mapping[str, np.ndarray],
+        fetches: Sequence[str],
+        timeout: float | None = None,
+        is_wanted: Callable[[], bool] | None = None,
     ) -> dict[str, np.ndarray]:
         """Runs the graph.
 
@@ -71,6 +75,7 @@ class Servable:
                 first; here they reach the kernels as they are, as in TensorFlow Serving.
             fetches: names of tensors; repeats are fetched once.
             timeout: seconds; None for no limit.
+            is_wanted: not asked here, where nothing waits before it runs.
 
         Returns:
             Name -> array; strings as object arrays of bytes.

@@ -2,28 +2,31 @@
 
 import contextlib
 import logging
-import os
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from albert_tf.serving import stock
+from albert_tf.serving import metrics, stock
+from albert_tf.serving.batching_options import read_batching_options
+from albert_tf.serving.config_files import MonitoringConfig, read_message, read_model_list
+from albert_tf.serving.config_poller import ConfigPoller
+from albert_tf.serving.errors import invalid_argument
+from albert_tf.serving.grpc_server import GrpcServer
+from albert_tf.serving.http_server import HttpServer
+from albert_tf.serving.loading import Loader
 from albert_tf.serving.manager import ModelManager
-from albert_tf.serving.rest import RestServer
-from albert_tf.serving.services import ModelService, PredictionService
+from albert_tf.serving.observing import Observer
+from albert_tf.serving.options import ServerOptions
+from albert_tf.serving.rest import RestApi
+from albert_tf.serving.tls import server_credentials
 from albert_tf.serving.versions import model_config
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-MAX_MESSAGE_BYTES = 2**31 - 1
-# TensorFlow Serving's health service uses short names; the empty one is the whole server.
-HEALTH_NAMES = ("", "PredictionService", "ModelService")
+SIGNAL_SECONDS = 0.1
 
 
 class ModelServer:
@@ -36,34 +39,40 @@ class ModelServer:
 
     def __init__(
         self,
-        models: Mapping[str, str | Path],
+        models: Mapping[str, str | Path] | None = None,
         port: int = 0,
         rest_port: int | None = None,
         host: str = LOOPBACK,
-        *,
-        poll_seconds: float | None = 1.0,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-        num_threads: int | None = None,
+        **options,
     ):
         """Prepares a server; nothing is loaded or bound yet.
 
         Args:
-            models: name -> base path, whose children are the version directories.
+            models: name -> base path, whose children are the version directories; None with a
+                `model_config_file`.
             port: of gRPC; 0 picks a free one.
             rest_port: of REST; None for no REST, 0 picks a free one.
             host: address to bind to. The default cannot be reached from other machines.
-            poll_seconds: how often to look for new versions; None for never.
-            max_message_bytes: largest request of either kind.
-            num_threads: requests answered at once; 4 per processor by default.
+            options: the fields of `ServerOptions`.
+
+        Raises:
+            ServingError: a file that the options name cannot be read, or is wrong.
         """
-        self._configs = [model_config(name, path) for name, path in models.items()]
+        self._options = ServerOptions(**options)
         self._host, self._port, self._rest_port = host, port, rest_port
-        self._max_message_bytes = max_message_bytes
-        self._num_threads = num_threads or 4 * (os.cpu_count() or 1)
-        self._manager = ModelManager(poll_seconds)
-        self._health = health.HealthServicer()
-        self._rest: RestServer | None = None
+        self._configs = _model_list(models, self._options)
+        self._batching = (
+            read_batching_options(self._options.batching_parameters_file)
+            if self._options.batches
+            else None
+        )
+        self._metrics_path = _metrics_path(self._options)
+        ssl_file = self._options.ssl_config_file
+        self._credentials = None if ssl_file is None else server_credentials(ssl_file)
+        self._metrics = metrics.Metrics()
         self._cleanup = contextlib.ExitStack()
+        self._grpc: GrpcServer | None = None
+        self._rest: HttpServer | None = None
         self.address: str | None = None
         self.rest_address: str | None = None
 
@@ -74,62 +83,71 @@ class ModelServer:
             ServingError: a model has no version that loads.
             OSError: a port is taken.
         """
+        options = self._options
+        loader = Loader(self._batching, options.per_model_batching, self._metrics)
+        manager = ModelManager(options.poll_seconds, loader, options.labels_for_unavailable)
+        observer = Observer(manager, self._metrics)
+        num_threads = options.threads_for(self._batching.largest_batch if self._batching else 1)
         with contextlib.ExitStack() as cleanup:
-            cleanup.callback(self._manager.close)
-            self._manager.start(self._configs)
-            self._start_grpc(cleanup)
+            cleanup.callback(manager.close)
+            manager.start(self._configs)
+            self._start_grpc(manager, observer, num_threads)
+            cleanup.callback(self._grpc.close)
+            cleanup.callback(lambda: self._grpc.refuse(None).wait())
             if self._rest_port is not None:
-                self._start_rest(cleanup)
+                self._start_rest(manager, observer, num_threads)
+                cleanup.callback(self._rest.drain, None)
+            if options.model_config_file and options.model_config_poll_seconds > 0:
+                seconds = options.model_config_poll_seconds
+                poller = ConfigPoller(manager, options.model_config_file, seconds)
+                cleanup.callback(poller.stop)
+                poller.start()
             self._cleanup = cleanup.pop_all()
 
-    def _start_grpc(self, cleanup: contextlib.ExitStack) -> None:
-        executor = ThreadPoolExecutor(self._num_threads, thread_name_prefix="grpc-request")
-        cleanup.callback(executor.shutdown)
-        self._grpc = grpc.server(
-            executor,
-            options=[
-                ("grpc.max_receive_message_length", self._max_message_bytes),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # Otherwise a second server on the same port would silently share its requests.
-                ("grpc.so_reuseport", 0),
-            ],
+    def _start_grpc(self, manager: ModelManager, observer: Observer, num_threads: int) -> None:
+        options = self._options
+        self._grpc = GrpcServer(
+            manager, observer, num_threads, options.max_pending, options.max_message_bytes
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self._manager), self._grpc
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self._manager), self._grpc
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        for name in HEALTH_NAMES:
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         wanted = _address(self._host, self._port)
         try:
-            self.address = _address(self._host, self._grpc.add_insecure_port(wanted))
-        except RuntimeError as error:
-            raise OSError(f"Cannot listen on {wanted}: is another server there? {error}") from error
-        self._grpc.start()
-        cleanup.callback(self._stop_grpc, grace=None)
+            self.address = _address(self._host, self._grpc.start(wanted, self._credentials))
+        except OSError:
+            self._grpc.close()
+            raise
 
-    def _start_rest(self, cleanup: contextlib.ExitStack) -> None:
-        self._rest = RestServer(self._manager, self._host, self._rest_port, self._max_message_bytes)
-        cleanup.callback(self._rest.stop)
+    def _start_rest(self, manager: ModelManager, observer: Observer, num_threads: int) -> None:
+        options = self._options
+        if options.ssl_config_file is not None:
+            logger.warning("REST is not encrypted: TLS is for gRPC only, as in TensorFlow Serving.")
+        self._rest = HttpServer(
+            RestApi(manager, observer, num_threads, options.rest_timeout),
+            self._host,
+            self._rest_port,
+            options.max_message_bytes,
+            num_threads + options.max_pending,
+            self._metrics_path,
+            self._metrics.text,
+        )
         self._rest.start()
         self.rest_address = _address(self._host, self._rest.port)
-
-    def _stop_grpc(self, grace: float | None) -> None:
-        self._grpc.stop(grace).wait()
 
     def stop(self, grace: float | None = None) -> None:
         """Refuses new requests, answers those under way, then frees everything.
 
         Args:
-            grace: seconds that requests under way may still take; None cuts them off.
+            grace: seconds that requests under way may still take. None cuts off those of gRPC,
+                and waits for those of REST.
         """
-        self._health.enter_graceful_shutdown()
-        if self.address is not None:
-            self._stop_grpc(grace)
+        started = time.monotonic()
+        ended = self._grpc.refuse(grace) if self._grpc is not None else None
+        if self._rest is not None:
+            self._rest.refuse()
+            self._rest.drain(grace)
+        if ended is not None:
+            ended.wait()
         self._cleanup.close()
+        logger.info("Stopped after %.1f s", time.monotonic() - started)
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -137,6 +155,23 @@ class ModelServer:
 
     def __exit__(self, *exc_info) -> None:
         self.stop()
+
+
+def _model_list(
+    models: Mapping[str, str | Path] | None, options: ServerOptions
+) -> list[ModelConfig]:
+    if bool(models) == bool(options.model_config_file):
+        raise invalid_argument("Give models or a model_config_file: one of them, and not both.")
+    if options.model_config_file:
+        return read_model_list(options.model_config_file)
+    return [model_config(name, path) for name, path in models.items()]
+
+
+def _metrics_path(options: ServerOptions) -> str | None:
+    if options.monitoring_config_file is None:
+        return None
+    config = read_message(options.monitoring_config_file, MonitoringConfig).prometheus_config
+    return (config.path or metrics.PATH) if config.enable else None
 
 
 def _address(host: str, port: int) -> str:
@@ -163,7 +198,7 @@ def running_server(models: Mapping[str, str | Path], port: int = 0, **options) -
 
 
 def serve(
-    models: Mapping[str, str | Path],
+    models: Mapping[str, str | Path] | None,
     port: int = 8500,
     rest_port: int = 8501,
     host: str | None = None,
@@ -171,6 +206,7 @@ def serve(
     embedded: bool = False,
     drain_seconds: float = 10.0,
     ready: Callable[[str, str | None], None] | None = None,
+    **options,
 ) -> int:
     """Serves models until SIGTERM or SIGINT. To be called from the main thread.
 
@@ -178,13 +214,14 @@ def serve(
     it listens on every interface. Naming a `host` therefore keeps to the embedded server.
 
     Args:
-        models: name -> base path.
+        models: name -> base path; None with a `model_config_file`.
         port: of gRPC.
         rest_port: of REST; 0 for no REST, as in TensorFlow Serving.
         host: address to bind to; None leaves it to the server: loopback for the embedded one.
         embedded: use the embedded server in any case.
         drain_seconds: how long requests under way may still take after the signal.
         ready: called with the gRPC and REST addresses when requests are answered (embedded only).
+        options: the fields of `ServerOptions`.
 
     Returns:
         The exit code for the process.
@@ -194,16 +231,19 @@ def serve(
     """
     binary = None if embedded or host else stock.find_binary()
     if binary is not None:
-        return stock.run(binary, models, port, rest_port)
-    stop = threading.Event()
-    server = ModelServer(models, port, rest_port or None, host or LOOPBACK)
-    with stock.signals_handled(lambda *_: stop.set()):
+        return stock.run(binary, models, port, rest_port, ServerOptions(**options))
+    signals: list[int] = []
+    server = ModelServer(models, port, rest_port or None, host or LOOPBACK, **options)
+    with stock.signals_handled(lambda number, _: signals.append(number)):
         server.start()
         try:
-            logger.info("Serving %s on %s", ", ".join(models), server.address)
+            logger.info("Serving on %s", server.address)
             if ready is not None:
                 ready(server.address, server.rest_address)
-            stop.wait()
+            # Not an event: a handler that sets one hangs if it interrupts the wait for it, and a
+            # wait without end may miss a signal that comes just before it.
+            while not signals:
+                time.sleep(SIGNAL_SECONDS)
         finally:
             server.stop(drain_seconds)
     return 0

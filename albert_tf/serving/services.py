@@ -12,6 +12,8 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from albert_tf.serving import inference
 from albert_tf.serving.errors import ServingError, cut_message, invalid_argument, serving_error
 from albert_tf.serving.manager import ModelManager
+from albert_tf.serving.observing import Observer
+from albert_tf.serving.signatures import num_examples
 
 LONGEST_WAIT = 1e9
 
@@ -19,20 +21,22 @@ LONGEST_WAIT = 1e9
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
 
-    def __init__(self, manager: ModelManager):
-        self._manager = manager
+    def __init__(self, manager: ModelManager, observer: Observer):
+        self._manager, self._observer = manager, observer
 
     def Predict(self, request, context):
-        return self._infer(inference.predict, _model_spec, request, context)
+        return self._infer("Predict", inference.predict, _model_spec, request, context)
 
     def Classify(self, request, context):
-        return self._infer(inference.classify, _model_spec, request, context)
+        return self._infer("Classify", inference.classify, _model_spec, request, context)
 
     def Regress(self, request, context):
-        return self._infer(inference.regress, _model_spec, request, context)
+        return self._infer("Regress", inference.regress, _model_spec, request, context)
 
     def MultiInference(self, request, context):
-        return self._infer(inference.multi_inference, _first_task_spec, request, context)
+        return self._infer(
+            "MultiInference", inference.multi_inference, _first_task_spec, request, context
+        )
 
     def GetModelMetadata(self, request, context):
         with _errors_as_status(context):
@@ -41,9 +45,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             with self._manager.lease(spec) as servable:
                 return inference.metadata(servable)
 
-    def _infer(self, method: Callable, spec_of: Callable, request, context):
-        with _errors_as_status(context), self._manager.lease(spec_of(request)) as servable:
-            return method(servable, request, _seconds_left(context))
+    def _infer(self, api: str, method: Callable, spec_of: Callable, request, context):
+        with _errors_as_status(context):
+            examples = None if api == "Predict" else num_examples(request.input)
+            name = _request_name(request)
+            with self._observer.request(name, api, "GRPC", examples):
+                spec = spec_of(request)
+                if not context.is_active():
+                    # The client went away while the request waited for a thread.
+                    raise serving_error(grpc.StatusCode.CANCELLED, "Cancelled")
+                with self._observer.lease(spec, api, context.is_active) as servable:
+                    return method(servable, request, _seconds_left(context))
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
@@ -74,6 +86,13 @@ def _model_spec(request) -> ModelSpec:
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
     return request.model_spec
+
+
+def _request_name(request) -> str:
+    """Returns the name of the model that a request asks, or ""."""
+    if hasattr(request, "model_spec"):
+        return request.model_spec.name
+    return _first_task_spec(request).name
 
 
 def _first_task_spec(request) -> ModelSpec:

@@ -120,6 +120,12 @@ def regress_tensors(signature: SignatureDef) -> tuple[str, list[str]]:
     return signature.inputs["inputs"].name, [signature.outputs["outputs"].name]
 
 
+def num_examples(request_input: Input) -> int:
+    """Counts the `tf.Example`s of a request."""
+    kind = request_input.WhichOneof("kind")
+    return len(getattr(request_input, kind).examples) if kind else 0
+
+
 def serialized_examples(request_input: Input) -> np.ndarray:
     """Gives the `tf.Example`s of a request as an object array of bytes `(num_examples,)`."""
     kind = request_input.WhichOneof("kind")

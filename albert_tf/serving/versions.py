@@ -35,6 +35,11 @@ def check_configs(configs: Iterable[ModelConfig]) -> None:
                 f"Illegal to list model {config.name} multiple times in config list"
             )
         names.add(config.name)
+        if not Path(config.base_path).is_absolute():
+            raise invalid_argument(
+                f"Expected model {config.name} to have an absolute path or URI; "
+                f"got base_path()={config.base_path}"
+            )
         if config.model_platform != PLATFORM:
             raise invalid_argument(
                 f"model_platform of model {config.name} must be {PLATFORM!r}: "

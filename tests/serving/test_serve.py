@@ -15,6 +15,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from albert_tf.serving import stock
 from albert_tf.serving.client import Client
 from albert_tf.serving.errors import NotFoundError
+from albert_tf.serving.options import ServerOptions
 from albert_tf.serving.server import serve
 
 # Writes down its arguments and its model list, then waits ten seconds to be told to stop.
@@ -150,3 +151,33 @@ def test_importing_the_client_does_not_import_tensorflow():
     code = "import sys, albert_tf.serving.client; print('tensorflow' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "False", run.stderr
+
+
+def test_the_real_server_gets_every_option_under_its_own_name(tmp_path):
+    options = ServerOptions(
+        model_config_file="models.config",
+        model_config_poll_seconds=2.5,
+        poll_seconds=None,
+        labels_for_unavailable=True,
+        batching_parameters_file="batching.txt",
+        monitoring_config_file="monitoring.config",
+        ssl_config_file="ssl.config",
+        rest_timeout=1.5,
+        max_message_bytes=4096,
+    )
+    assert stock.command("server", None, 1, 2, options, tmp_path) == [
+        "server",
+        "--port=1",
+        "--rest_api_port=2",
+        "--model_config_file=models.config",
+        "--file_system_poll_wait_seconds=0",
+        "--model_config_file_poll_wait_seconds=3",
+        "--rest_api_timeout_in_ms=1500",
+        "--allow_version_labels_for_unavailable_models=true",
+        "--enable_batching=true",
+        "--batching_parameters_file=batching.txt",
+        "--monitoring_config_file=monitoring.config",
+        "--ssl_config_file=ssl.config",
+        "--enable_grpc_healthcheck_service=true",
+        "--grpc_channel_arguments=grpc.max_receive_message_length=4096",
+    ]
