@@ -11,6 +11,7 @@ _HOMES = {
     "AdamW": "albert_tf.optimizers.adamw",
     "AlbertBackbone": "albert_tf.models.backbone",
     "AlbertConfig": "albert_tf.config",
+    "AlbertEarlyExitClassifier": "albert_tf.tasks.early_exit",
     "AlbertMaskedLM": "albert_tf.tasks.masked_lm",
     "AlbertMaskedLMPreprocessor": "albert_tf.tasks.masked_lm_preprocessor",
     "AlbertMultipleChoice": "albert_tf.tasks.multiple_choice",

@@ -12,6 +12,7 @@ TASKS = {
     "question_answering": ("albert_tf.tasks.question_answering", "AlbertQuestionAnswering"),
     "multiple_choice": ("albert_tf.tasks.multiple_choice", "AlbertMultipleChoice"),
     "text_embedder": ("albert_tf.tasks.text_embedder", "AlbertTextEmbedder"),
+    "early_exit_classifier": ("albert_tf.tasks.early_exit", "AlbertEarlyExitClassifier"),
     "seq2seq_lm": ("albert_tf.tasks.seq2seq_lm", "AlbertSeq2SeqLM"),
 }
 
