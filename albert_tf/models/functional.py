@@ -10,11 +10,12 @@ class NamedInputs:
     the model reads the wrong arrays, with no more than a warning.
     """
 
-    def call(self, inputs, *args, **kwargs):
+    # Keras looks for the name `training` here: without it, `fit` would train without dropout.
+    def call(self, inputs, training=None, mask=None):
         if isinstance(inputs, dict):
             # What is missing is refused by Keras itself, with the names.
             inputs = {name: inputs[name] for name in self.input}
-        return super().call(inputs, *args, **kwargs)
+        return super().call(inputs, training=training, mask=mask)
 
 
 class Recompiles:

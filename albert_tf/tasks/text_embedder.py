@@ -59,13 +59,14 @@ class AlbertTextEmbedder(AlbertTask, keras_hub.models.Task):
         # Keras would refuse pairs by their number of dimensions.
         self.input_spec = None
 
-    def call(self, inputs, *args, **kwargs):
-        mask = inputs["padding_mask"]
-        if len(mask.shape) == 2:
-            return super().call(inputs, *args, **kwargs)
-        num_texts, seq_len = ops.shape(mask)[1:]
+    def call(self, inputs, training=None, mask=None):
+        more = {"training": training, "mask": mask}
+        padding_mask = inputs["padding_mask"]
+        if len(padding_mask.shape) == 2:
+            return super().call(inputs, **more)
+        num_texts, seq_len = ops.shape(padding_mask)[1:]
         rows = {name: ops.reshape(inputs[name], (-1, seq_len)) for name in self.input}
-        vectors = super().call(rows, *args, **kwargs)
+        vectors = super().call(rows, **more)
         return ops.reshape(vectors, (-1, num_texts, self.backbone.albert_config.hidden_size))
 
     def default_loss(self):
