@@ -98,6 +98,26 @@ class SentencePieceModel:
             parts = parts[1:] if len(parts[0]) == 1 else [parts[0][1:], *parts[1:]]
         return [*parts, piece[-1]]
 
+    def extended_proto(self, scores):
+        """Builds a model with more pieces, whose ids follow those that there are.
+
+        Args:
+            scores: piece -> log-probability, in the order of their ids.
+
+        Returns:
+            The bytes of that SentencePiece model.
+
+        Raises:
+            ValueError: a piece is there already.
+        """
+        if known := [piece for piece in scores if piece in self.ids]:
+            raise ValueError(f"{self.source} has {known[0]!r} already, and {len(known) - 1} more.")
+        extended = _model_class()()
+        extended.CopyFrom(self._model)
+        for piece, score in scores.items():
+            extended.pieces.add(piece=piece, score=score, type=NORMAL)
+        return extended.SerializeToString()
+
     def alignment_proto(self):
         """Builds a model with the same normalizer whose pieces are single characters.
 

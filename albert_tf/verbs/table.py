@@ -1,5 +1,6 @@
 """All verbs of `albert-tf`, in the order of `--help`."""
 
+from albert_tf.verbs.adapting import Extend
 from albert_tf.verbs.benchmark import Benchmark
 from albert_tf.verbs.pretrain import Pretrain
 from albert_tf.verbs.pretraining import Prepare, Vocab
@@ -11,6 +12,7 @@ from albert_tf.verbs.training import Evaluate, Finetune, Predict, Quickstart
 VERBS = {
     "quickstart": Quickstart,
     "vocab": Vocab,
+    "extend": Extend,
     "prepare": Prepare,
     "pretrain": Pretrain,
     "finetune": Finetune,
