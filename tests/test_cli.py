@@ -9,6 +9,7 @@ import pytest
 
 from albert_tf import cli
 from albert_tf.training.fields import as_values, build, flag
+from albert_tf.training.jobs.table import find_task, options_in
 from albert_tf.training.settings import FineTuneSettings
 from albert_tf.verbs.table import VERBS
 
@@ -152,8 +153,11 @@ def test_a_fault_of_ours_is_not_dressed_up_as_bad_input(greet, monkeypatch):
 
 @pytest.mark.parametrize("path", sorted(cli.RECIPES.glob("*.json")), ids=lambda p: p.stem)
 def test_every_recipe_that_we_ship_is_valid(path):
-    settings = build(FineTuneSettings, cli.read_recipe(path.stem) | {"out": "x"}, str(path))
-    assert settings.epochs > 0
+    values = cli.read_recipe(path.stem) | {"out": "x"}
+    start = {} if "config" in values else {"from": "x"}
+    settings = build(FineTuneSettings, values | start, str(path))
+    job, building = find_task(settings.task)[1].job(options_in(settings))
+    assert building["sequence_length"] == settings.sequence_length
 
 
 DATA = {"out": "x", "train": "t.tsv", "config": "base", "vocab": "v"}

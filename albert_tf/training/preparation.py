@@ -13,7 +13,13 @@ from albert_tf.tasks.base import AlbertTask
 from albert_tf.training.batches import filled_up, num_batches
 from albert_tf.training.fields import as_values
 from albert_tf.training.jobs.job import Job
-from albert_tf.training.jobs.table import Task, find_task, options_in, reading_options_in
+from albert_tf.training.jobs.table import (
+    Task,
+    family_class,
+    find_task,
+    options_in,
+    reading_options_in,
+)
 from albert_tf.training.memory import memory_estimate
 from albert_tf.training.settings import FineTuneSettings
 from albert_tf.training.starting_points import starting_model
@@ -113,12 +119,12 @@ def prepare(settings: FineTuneSettings) -> Preparation:
     """
     refuse_existing(settings.out)
     name, task = find_task(settings.task)
-    job, building = task.job(options_in(settings))
-    if not job.is_trained:
+    if not family_class(task.family).is_trained:
         raise ValueError(
             f"{name} is not trained: it asks a pretrained model. Use `albert-tf predict --task "
             f"{name} --run MODEL`."
         )
+    job, building = task.job(options_in(settings))
     _refuse_columns(settings, name, task)
     settings = _resolved(settings, name, job, building)
     keras.utils.set_random_seed(settings.seed)
