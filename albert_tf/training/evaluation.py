@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import keras
 
-from albert_tf.checkpoints.files import read_json
 from albert_tf.tasks.loading import TASKS as CLASSES
 from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.starts import saved_class
 from albert_tf.training.jobs.table import (
     TASKS,
     Task,
@@ -97,8 +97,9 @@ def _task_of(run, folder):
         raise FileNotFoundError(
             f"There is no trained model in {run}. Name a directory that `albert-tf finetune` wrote."
         )
-    saved = folder / "task.json"
-    name = read_json(saved)["registered_name"].rpartition(">")[2] if saved.is_file() else ""
+    name = saved_class(folder)
+    if name == "AlbertEarlyExitClassifier":
+        name = "AlbertTextClassifier"
     words = {cls: word for word, (_, cls) in CLASSES.items()}
     for task, row in TASKS.items():
         if not row.splits and family_class(row.family).model_class == words.get(name):

@@ -78,8 +78,9 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
 
 def _train(preparation: Preparation, strategy, evaluation):
     with strategy.scope():
-        preparation.model.compile(make_optimizer(preparation), metrics=[])
-    preparation.model.fit(
+        model = preparation.model
+        model.compile(make_optimizer(preparation), preparation.job.loss(model), metrics=[])
+    model.fit(
         preparation.batches(strategy.num_replicas_in_sync),
         epochs=preparation.epochs,
         steps_per_epoch=preparation.steps_per_epoch * preparation.settings.accumulate,

@@ -18,7 +18,8 @@ def copy_of(model, **config_changes):
         A model of the same class.
     """
     config = model.get_config() | {"preprocessor": None}
-    config["backbone"]["config"]["config"] |= config_changes
+    if config_changes:
+        config["backbone"]["config"]["config"] |= config_changes
     copy = type(model).from_config(config)
     copy.preprocessor = model.preprocessor
     copy_weights(model, copy)

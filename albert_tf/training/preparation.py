@@ -133,6 +133,7 @@ def prepare(settings: FineTuneSettings) -> Preparation:
     also = {}
     if settings.train is None:
         also = {split: task.read(job, split, settings.data) for split in task.also}
+    train = job.to_train_on(train)
     model = starting_model(settings, job, building, train)
     if settings.lora_rank is not None:
         model.backbone.enable_lora(settings.lora_rank)
@@ -171,9 +172,9 @@ def _read(settings, task, job, rng):
         names = getattr(train, "class_names", None)
         dev = task.read(job, "dev", settings.data, class_names=names)
         return _limited(train, settings.limit, rng), dev
+    if settings.dev is None:
+        return _held_out(settings, job.read_data(settings.train), rng, settings.train)
     train, dev = job.read(settings)
-    if dev is None:
-        return _held_out(settings, train, rng, settings.train)
     return _limited(train, settings.limit, rng), dev
 
 

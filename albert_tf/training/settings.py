@@ -26,6 +26,15 @@ class ReadingOptions:
     levels: tuple[str, ...] | None = flag("of RACE, high, middle or both (both)", default=None)
     word_column: int | None = flag("of CoNLL files, from 0 (0)", default=None)
     tag_column: int | None = flag("of CoNLL files; -1 is the last one (-1)", default=None)
+    max_score: float | None = flag("the score of pairs that mean the same (5)", default=None)
+    source: str | None = flag("column, or ending of files, of texts to rewrite", default=None)
+    target: str | None = flag("column, or ending of files, of what they become", default=None)
+    num_beams: int | None = flag("of texts that are written; 1 is greedy (1)", default=None)
+    length_penalty: float | None = flag("of beams (1)", default=None)
+    ignore_case: bool | None = flag("score written texts without capitals (no)", default=None)
+    exit_patience: int | None = flag(
+        "with --early-exit: leave once so many depths more agree (all depths)", default=None
+    )
     metrics: tuple[str, ...] | None = flag(
         "scores of a classifier; the first one picks the best weights", default=None
     )
@@ -47,6 +56,20 @@ class TaskOptions(ReadingOptions):
     doc_stride: int | None = flag("tokens from one window to the next (128)", default=None)
     max_query_length: int | None = flag("longest question in tokens (64)", default=None)
     max_qa_length: int | None = flag("longest question with choice in tokens (128)", default=None)
+    early_exit: bool | None = flag(
+        "a classifier with a head at every depth, to leave early at (no)", default=None
+    )
+    objective: str | None = flag("of embeddings, contrastive or cosine (contrastive)", default=None)
+    min_positive: float | None = flag(
+        "least score of a pair that contrastive training brings together (4)", default=None
+    )
+    pooling: str | None = flag("of embeddings, mean, cls or max (mean)", default=None)
+    temperature: float | None = flag("of contrastive training (0.05)", default=None)
+    decoder_sequence_length: int | None = flag("longest text to write, in tokens", default=None)
+    num_decoder_layers: int | None = flag("depths of the decoder (as the encoder)", default=None)
+    decoder_sharing: str | None = flag("weights of its depths, all or none (all)", default=None)
+    share_encoder: bool | None = flag("the decoder uses the encoder's blocks (no)", default=None)
+    label_smoothing: float | None = flag("of texts to write (0.1)", default=None)
     dropout: float | None = flag("dropout before the head (mostly 0.1)", default=None)
 
 

@@ -1,7 +1,6 @@
 """Texts as vectors: pairs to learn from, cosines, scores and files."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -10,14 +9,16 @@ from albert_tf.data.tables import Examples, read_examples
 from albert_tf.metrics import scores
 from albert_tf.tasks.text_embedder import AlbertTextEmbedder
 from albert_tf.tasks.text_embedder_losses import CosineError
-from albert_tf.training.jobs.rows import training_rows, write_rows
+from albert_tf.training.jobs.job import Job
+from albert_tf.training.jobs.overlap import shared_fraction
+from albert_tf.training.jobs.rows import training_rows
 from albert_tf.training.jobs.starts import task_on
 
 OBJECTIVES = ("contrastive", "cosine")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embeddings:
+class Embeddings(Job):
     """How alike two texts are, by the cosine of their vectors (STS-B; any pairs).
 
     Args:
@@ -28,6 +29,9 @@ class Embeddings:
             come near the score.
         min_positive: with `contrastive`, a pair with a lower score is not trained on.
     """
+
+    model_class = "text_embedder"
+    answer_key = "cosine"
 
     text: str = "text"
     text_pair: str = "text_pair"
@@ -44,16 +48,7 @@ class Embeddings:
         if self.objective == "cosine" and self.label is None:
             raise ValueError("The objective cosine needs scores: name their column.")
 
-    def read(self, settings) -> tuple[Examples, Examples | None]:
-        """Reads the pairs of `settings.train` and `settings.dev`; None where dev is None.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_data`.
-        """
-        train = self.positives(self.read_data(settings.train))
-        return train, settings.dev and self.read_data(settings.dev)
-
-    def read_data(self, path, with_answers=True) -> Examples:
+    def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads the pairs of a TSV, CSV or JSON-lines file, scores as numbers from 0 to 1.
 
         Raises:
@@ -74,7 +69,18 @@ class Embeddings:
             )
         return Examples(examples.texts, examples.text_pairs, examples.labels / self.max_score)
 
-    def positives(self, examples) -> Examples:
+    def ask(self, *, text, text_pair) -> Examples:
+        """Pairs from the command line, to compare."""
+        if len(text) != len(text_pair):
+            raise ValueError(
+                f"--text-pair must come once for each --text: got {len(text_pair)} for {len(text)}."
+            )
+        return Examples(list(text), list(text_pair))
+
+    def texts(self, examples):
+        return examples.texts + examples.text_pairs
+
+    def to_train_on(self, examples) -> Examples:
         """The pairs to train on: all for `cosine`, those that belong together for `contrastive`.
 
         Raises:
@@ -97,12 +103,16 @@ class Embeddings:
         *,
         tokenizer=None,
         sequence_length=128,
-        pooling="mean",
-        temperature=0.05,
+        pooling=None,
+        temperature=None,
         **more,
     ):
-        """The embedder on `start`, its loss chosen; see `task_on`."""
-        arguments = {"pooling": pooling, "temperature": temperature, **more}
+        """The embedder on `start`, its loss chosen; see `task_on`.
+
+        Where `start` is an embedder, what is None stays as it was.
+        """
+        given = {"pooling": pooling, "temperature": temperature}
+        arguments = {name: value for name, value in given.items() if value is not None} | more
         packing = {"sequence_length": sequence_length}
         model = task_on(
             AlbertTextEmbedder, start, tokenizer=tokenizer, packing=packing, **arguments
@@ -171,6 +181,17 @@ class Embeddings:
             "reciprocal_rank": float(np.mean(1 / (ranks + 1))),
         }
 
-    def write(self, rows, directory):
-        """Writes JSON lines; there is no official file for cosines."""
-        write_rows(rows, Path(directory) / "predictions.jsonl")
+    def baselines(self, train, dev, model):
+        """The words that two texts share, as a share of all of their words."""
+        rows = []
+        for first in range(len(dev)):
+            pair = dev.texts[first], dev.text_pairs[first]
+            cosine, rank = shared_fraction(*pair), 0
+            if dev.labels is None:
+                others = (shared_fraction(pair[0], other) for other in dev.text_pairs)
+                rank = sum(share > cosine for share in others)
+            rows.append({"cosine": cosine, "rank": rank})
+        return {"overlap": self.score(rows, dev)}
+
+    def line(self, row):
+        return f"{row['cosine']:7.4f}  {row['text']} | {row['text_pair']}"

@@ -36,9 +36,10 @@ class Job:
             FileNotFoundError, ValueError: see `read_data`.
         """
         train = self.read_data(settings.train)
-        if settings.dev is None:
-            return train, None
-        return train, self.read_data(settings.dev, class_names=getattr(train, "class_names", None))
+        names, dev = getattr(train, "class_names", None), None
+        if settings.dev is not None:
+            dev = self.read_data(settings.dev, class_names=names)
+        return self.to_train_on(train), dev
 
     def read_data(self, path, with_answers=True, class_names=None):
         """Reads one file.
@@ -68,6 +69,10 @@ class Job:
         """All texts of examples, for training a vocabulary."""
         return examples.texts
 
+    def to_train_on(self, examples):
+        """Those of the training examples that a model can learn from."""
+        return examples
+
     def build(self, start, examples, **options):
         """The model for the answers of `examples`, on `start`; see `task_on`."""
         raise NotImplementedError
@@ -80,6 +85,10 @@ class Job:
             ValueError: it is of another class, or has no vocabulary.
         """
         return task_on(task_class(self.model_class), str(path), dtype=dtype)
+
+    def loss(self, model):
+        """What to hand to `compile` as the loss."""
+        return "auto"
 
     def names_of(self, model):
         """What a model knows to answer, to read data by; None where there is no such list."""

@@ -13,7 +13,7 @@ def problem_of(model) -> str:
     """`classification`, `regression` or `multi_label`, as `read_examples` names it."""
     if model.is_regression:
         return "regression"
-    return "multi_label" if model.multi_label else "classification"
+    return "multi_label" if getattr(model, "multi_label", False) else "classification"
 
 
 def decide(problem, logits) -> np.ndarray:
@@ -51,24 +51,28 @@ def score_logits(problem, metric_names, labels, logits) -> dict[str, float]:
     return found | {"loss": mean_loss(problem, labels, logits)}
 
 
-def predict_logits(model, examples, batch_size=64) -> np.ndarray:
+def predict_logits(model, examples, batch_size=64, with_depths=False):
     """Logits of every example, in the order of the examples.
 
     Args:
-        model: `AlbertTextClassifier` with a preprocessor.
+        model: `AlbertTextClassifier` or `AlbertEarlyExitClassifier`, with a preprocessor.
         examples: `Examples`, whose labels are not read.
         batch_size: examples a batch; batches hold texts of similar length.
+        with_depths: whether to tell how deep each text went.
 
     Returns:
-        float32 array `(num_examples, num_classes)`.
+        float32 array `(num_examples, num_classes)`; with `with_depths` a tuple of it and an int
+        array `(num_examples,)`, None for a model that always goes through all depths.
     """
     inputs = text_columns(examples)
     batches, order = sorted_batches(row_lengths(examples), batch_size)
     dataset = index_batches(batches).map(lambda indices: gathered(inputs, indices))
-    by_length = model.predict(dataset, verbose=0)
-    logits = np.empty_like(by_length)
-    logits[order] = by_length
-    return logits
+    back = np.argsort(order)
+    if not hasattr(model, "predict_with_depths"):
+        logits = model.predict(dataset, verbose=0)[back]
+        return (logits, None) if with_depths else logits
+    logits, depths = model.predict_with_depths(dataset)
+    return (logits[back], depths[back]) if with_depths else logits[back]
 
 
 def answer_rows(model, examples, logits) -> list[dict]:

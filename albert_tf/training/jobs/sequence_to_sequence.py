@@ -13,12 +13,13 @@ from albert_tf.data.tables import Examples, read_examples
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.seq2seq_lm import AlbertSeq2SeqLM
 from albert_tf.tasks.writing import LengthBeamSampler
+from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
-from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.jobs.starts import saved_class, task_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceToSequence:
+class SequenceToSequence(Job):
     """A text for a text (translation, Multi30k; summaries; any generation).
 
     Args:
@@ -30,19 +31,13 @@ class SequenceToSequence:
             only these.
     """
 
+    model_class = "seq2seq_lm"
+
     source: str = "source"
     target: str = "target"
     num_beams: int = 1
     length_penalty: float = 1.0
     ignore_case: bool = False
-
-    def read(self, settings) -> tuple[Examples, Examples | None]:
-        """Reads the pairs of `settings.train` and `settings.dev`; None where dev is None.
-
-        Raises:
-            FileNotFoundError, ValueError: see `read_data`.
-        """
-        return self.read_data(settings.train), settings.dev and self.read_data(settings.dev)
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads pairs: sources as `texts`, targets as `text_pairs`.
@@ -80,6 +75,10 @@ class SequenceToSequence:
                 return files
         return None
 
+    def ask(self, *, text) -> Examples:
+        """Sources from the command line."""
+        return Examples(list(text))
+
     def texts(self, examples) -> list[str]:
         """All texts of examples, both sides: for training one vocabulary on both."""
         return [*examples.texts, *(examples.text_pairs or [])]
@@ -93,28 +92,35 @@ class SequenceToSequence:
         sequence_length=128,
         decoder_sequence_length=None,
         num_decoder_layers=None,
-        decoder_sharing="all",
-        share_encoder=False,
-        label_smoothing=0.1,
+        decoder_sharing=None,
+        share_encoder=None,
+        label_smoothing=None,
         **more,
     ):
-        """The model on `start`; see `task_on`. A new decoder starts from a pretrained encoder."""
+        """The model on `start`; see `task_on`.
+
+        A new decoder starts from the encoder of a pretrained model, and is trained with a label
+        smoothing of 0.1. One that was trained before stays, and so do its settings that are None.
+        """
+        given = {
+            "num_decoder_layers": num_decoder_layers,
+            "decoder_sharing": decoder_sharing,
+            "share_encoder": share_encoder,
+            "label_smoothing": label_smoothing,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        is_backbone = isinstance(start, AlbertBackbone)
+        is_new = is_backbone or saved_class(start) != "AlbertSeq2SeqLM"
+        if is_new:
+            given.setdefault("label_smoothing", 0.1)
         packing = {
             "sequence_length": sequence_length,
             "decoder_sequence_length": decoder_sequence_length,
         }
         model = task_on(
-            AlbertSeq2SeqLM,
-            start,
-            tokenizer=tokenizer,
-            packing=packing,
-            num_decoder_layers=num_decoder_layers,
-            decoder_sharing=decoder_sharing,
-            share_encoder=share_encoder,
-            label_smoothing=label_smoothing,
-            **more,
+            AlbertSeq2SeqLM, start, tokenizer=tokenizer, packing=packing, **given, **more
         )
-        if not isinstance(start, AlbertBackbone):
+        if is_new and not is_backbone:
             model.decoder.start_from_encoder()
         return model
 

@@ -1,6 +1,15 @@
 """What a job starts from: a backbone with a vocabulary, or a preset or checkpoint that has both."""
 
+from pathlib import Path
+
+from albert_tf.checkpoints.files import read_json
 from albert_tf.models.backbone import AlbertBackbone
+
+
+def saved_class(path) -> str | None:
+    """Name of the class whose preset stands in a directory; None for no preset of a task."""
+    file = Path(path) / "task.json"
+    return read_json(file)["registered_name"].rpartition(">")[2] if file.is_file() else None
 
 
 def task_on(cls, start, *, tokenizer=None, packing=None, dtype=None, **arguments):

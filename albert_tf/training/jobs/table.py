@@ -23,6 +23,8 @@ FAMILIES = {
     "multiple_choice": "MultipleChoice",
     "fill_mask": "FillMask",
     "sentence_order": "SentenceOrder",
+    "embeddings": "Embeddings",
+    "sequence_to_sequence": "SequenceToSequence",
 }
 
 
@@ -101,7 +103,9 @@ class Task:
         if folder is None:
             raise ValueError("Name the folder of the data set's files with --data.")
         names = self.files[split]
-        found = [Path(folder) / name for name in names if (Path(folder) / name).exists()]
+        places = [Path(folder) / name for name in names]
+        # Some families read the files that begin with a name: train.en, train.de.
+        found = [p for p in places if p.exists() or any(p.parent.glob(f"{p.name}.*"))]
         if not found:
             raise FileNotFoundError(
                 f"There is no {names[0]} in {folder}. Unpack the files of the data set there, or "
@@ -172,6 +176,8 @@ TASKS = {
     "multiple-choice": Task(family="multiple_choice"),
     "fill-mask": Task(family="fill_mask"),
     "sentence-order": Task(family="sentence_order"),
+    "embeddings": Task(family="embeddings"),
+    "sequence-to-sequence": Task(family="sequence_to_sequence"),
     # Data sets.
     **{name: _glue_row(name, row) for name, row in glue_tasks.TASKS.items()},
     "squad": Task(
@@ -193,6 +199,16 @@ TASKS = {
             ("valid.txt", "dev.txt", "eng.testa"),
             ("test.txt", "eng.testb"),
         ),
+    ),
+    "sts-b-embeddings": Task(
+        family="embeddings",
+        files=_files(("STS-B/train.tsv", "train.tsv"), ("STS-B/dev.tsv", "dev.tsv")),
+        options={"text": "sentence1", "text_pair": "sentence2", "label": "score"},
+    ),
+    "multi30k": Task(
+        family="sequence_to_sequence",
+        files=_files(("train",), ("val",), ("test_2016_flickr", "test")),
+        options={"source": "en", "target": "de"},
     ),
     "wnut-17": Task(
         family="token_classification",

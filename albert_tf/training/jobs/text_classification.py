@@ -10,6 +10,7 @@ import tensorflow as tf
 from albert_tf.data.tables import PROBLEMS, Examples, read_examples
 from albert_tf.data.tfds_rows import rows_of
 from albert_tf.metrics import METRICS, check_metrics
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.training.jobs.class_reports import write_reports
 from albert_tf.training.jobs.job import Job
@@ -24,7 +25,7 @@ from albert_tf.training.jobs.logits import (
 )
 from albert_tf.training.jobs.overlap import overlap_answers
 from albert_tf.training.jobs.rows import training_rows, write_rows, write_table
-from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.jobs.starts import saved_class, task_on
 
 BALANCED = "balanced"
 
@@ -42,6 +43,8 @@ class TextClassification(Job):
             usual ones.
         class_weights: how much an example of a class counts in training: `balanced` for all
             classes alike, a dictionary class -> factor, or None for all examples alike.
+        exit_patience: of a model with a head at every depth, after how many more depths that agree
+            a text leaves; None for all depths.
         values, names: the labels as the files write them, and what the model shall call them; ()
             where they are the same.
 
@@ -59,6 +62,7 @@ class TextClassification(Job):
     header: bool = True
     metrics: tuple[str, ...] = ()
     class_weights: str | dict | None = None
+    exit_patience: int | None = None
     values: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -110,11 +114,22 @@ class TextClassification(Job):
     def texts(self, examples):
         return examples.texts + (examples.text_pairs or [])
 
-    def build(self, start, examples, *, tokenizer=None, sequence_length=128, dropout=0.1, **more):
+    def build(
+        self,
+        start,
+        examples,
+        *,
+        tokenizer=None,
+        sequence_length=128,
+        dropout=0.1,
+        early_exit=False,
+        **more,
+    ):
         """The classifier for the labels of `examples`, on `start`, with a new head; see `task_on`.
 
         Raises:
-            ValueError: all examples are of one class.
+            ValueError: all examples are of one class; or several labels with `early_exit`, whose
+                depths agree on one.
         """
         if self.problem == "classification" and len(np.unique(examples.labels)) < 2:
             only = examples.class_names[int(examples.labels[0])]
@@ -122,17 +137,33 @@ class TextClassification(Job):
                 f"A classifier needs examples of at least two classes: all {len(examples)} "
                 f"training examples are {only!r}. Is {self.label!r} the column of labels?"
             )
+        if early_exit and self.problem == "multi_label":
+            raise ValueError("--early-exit needs one answer a text: leave it out for multi_label.")
+        if not early_exit:
+            more["multi_label"] = self.problem == "multi_label"
         return task_on(
-            AlbertTextClassifier,
+            AlbertEarlyExitClassifier if early_exit else AlbertTextClassifier,
             start,
             tokenizer=tokenizer,
             packing={"sequence_length": sequence_length},
             num_classes=examples.num_outputs,
             class_names=examples.class_names,
-            multi_label=self.problem == "multi_label",
             dropout=dropout,
             **more,
         )
+
+    def load(self, path, dtype=None):
+        has_depths = saved_class(path) == "AlbertEarlyExitClassifier"
+        cls = AlbertEarlyExitClassifier if has_depths else AlbertTextClassifier
+        model = task_on(cls, str(path), dtype=dtype)
+        if self.exit_patience is not None:
+            if not has_depths:
+                raise ValueError(
+                    "--exit-patience needs a model with a head at every depth: this one was "
+                    "trained without --early-exit."
+                )
+            model.patience = self.exit_patience
+        return model
 
     def names_of(self, model):
         if model.is_regression:
@@ -180,13 +211,15 @@ class TextClassification(Job):
 
     def evaluate(self, model, examples, batch_size=64):
         """Metrics and `loss` of a classifier, and its answers."""
-        logits = predict_logits(model, examples, batch_size)
+        logits, depths = predict_logits(model, examples, batch_size, with_depths=True)
         problem = problem_of(model)
         found = score_logits(problem, check_metrics(self.metrics, problem), examples.labels, logits)
+        if depths is not None:
+            found["mean_depth"] = float(depths.mean())
         return found, answer_rows(model, examples, logits)
 
     def larger_is_better(self, name):
-        return name != "loss" and METRICS[name].larger_is_better
+        return name in METRICS and METRICS[name].larger_is_better
 
     def baselines(self, train, dev, model):
         """The most frequent answer (or the mean), and for pairs the words that both texts share."""

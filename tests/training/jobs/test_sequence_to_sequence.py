@@ -2,6 +2,7 @@ import gzip
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from albert_tf.models.backbone import AlbertBackbone
@@ -86,3 +87,24 @@ def test_texts_are_answered_in_their_places(folder, tiny_config, tiny_tokenizer,
     assert json.loads((tmp_path / "predictions.jsonl").read_text().splitlines()[1]) == rows[1]
     batches = list(job.batches(pairs, batch_size=2, epochs=2))
     assert [len(x) for x, y in batches] == [2, 2]
+
+
+def test_a_trained_decoder_stays_and_a_new_one_starts_from_the_encoder(
+    folder, tiny_config, tiny_tokenizer, tmp_path
+):
+    job = SequenceToSequence()
+    options = {"sequence_length": 24, "tokenizer": tiny_tokenizer}
+    trained = job.build(
+        AlbertBackbone(tiny_config), num_decoder_layers=2, decoder_sharing="none", **options
+    )
+    trained.save_to_preset(tmp_path / "run")
+    again = job.build(tmp_path / "run", **options)
+    settings = ("num_decoder_layers", "decoder_sharing", "label_smoothing")
+    assert [again.get_config()[name] for name in settings] == [2, "none", 0.1]
+    trained.backbone.save_to_preset(str(tmp_path / "start"))
+    fresh = job.build(tmp_path / "start", **options)
+    own, theirs = fresh.decoder.stack.attentions[0], fresh.backbone.encoder.attentions[0]
+    for model, kept in ((again, trained.decoder.stack.attentions[0]), (fresh, theirs)):
+        layer = own if model is fresh else again.decoder.stack.attentions[0]
+        for ours, expected in zip(layer.get_weights(), kept.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, expected)
