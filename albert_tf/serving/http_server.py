@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -199,8 +200,10 @@ class _HttpServer(ThreadingHTTPServer):
                         logger.debug("A client that was to be cut off had gone")
 
     def handle_error(self, request, client_address) -> None:
-        # A client that went away while we read or wrote; anything else is our fault.
-        logger.warning("REST request from %s failed", client_address, exc_info=True)
+        # A client that went away while we read or wrote is no news; anything else is our fault.
+        gone = isinstance(sys.exception(), (ConnectionError, TimeoutError))
+        level = logging.DEBUG if gone else logging.WARNING
+        logger.log(level, "REST request from %s failed", client_address, exc_info=True)
 
 
 class HttpServer:

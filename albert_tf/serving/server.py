@@ -232,6 +232,9 @@ def serve(
     binary = None if embedded or host else stock.find_binary()
     if binary is not None:
         return stock.run(binary, models, port, rest_port, ServerOptions(**options))
+    # gRPC logs a traceback for every message that is none. The client hears of it; who sends many
+    # of them should not fill the disk.
+    logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
     signals: list[int] = []
     server = ModelServer(models, port, rest_port or None, host or LOOPBACK, **options)
     with stock.signals_handled(lambda number, _: signals.append(number)):
