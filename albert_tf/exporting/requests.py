@@ -10,6 +10,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from albert_tf.exporting.answers.classes import as_arrays
+from albert_tf.exporting.mobile.requests import with_lengths
 from albert_tf.exporting.serving_module import LISTS
 
 # Rows of made-up ids, where a model takes no text, are at most this long.
@@ -107,12 +108,6 @@ def write_warmup(directory, requests, model_name):
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
         for log in requests.logs(model_name):
             writer.write(log.SerializeToString())
-
-
-def with_lengths(ids):
-    """Ids as the signature `tokens` takes them: the length of each row instead of its mask."""
-    ids = {name: np.asarray(value) for name, value in ids.items()}
-    return ids | {"input_length": ids.pop("padding_mask").sum(axis=-1, dtype="int32")}
 
 
 def _columns(names, texts):

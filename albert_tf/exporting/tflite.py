@@ -5,7 +5,9 @@ from pathlib import Path
 
 from albert_tf.exporting.answers.base import AnswerOptions
 from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
+from albert_tf.exporting.mobile.description import describe, files_of
 from albert_tf.exporting.mobile.encoder import for_mobile
+from albert_tf.exporting.mobile.metadata import with_metadata
 from albert_tf.exporting.mobile.module import SIGNATURES, MobileModule
 from albert_tf.exporting.mobile.requests import MobileRows
 from albert_tf.exporting.mobile.verification import verify_tflite
@@ -59,6 +61,9 @@ def export_tflite(
     top_k=5,
     texts=None,
     verify=True,
+    accuracy=None,
+    metadata=True,
+    tokenizer=None,
 ):
     """Writes one `.tflite` file, whole or not at all, and checks it before it appears.
 
@@ -102,6 +107,10 @@ def export_tflite(
             few for `int8`.
         verify: whether to run the file in a process with `ai_edge_litert` and no TensorFlow, and
             compare its answers with the Keras model's.
+        accuracy: `AccuracyCheck`: what the model and the file are scored by; None to score neither.
+        metadata: whether the file carries its description, vocabulary and class names, as Android's
+            and iOS's readers of TFLite metadata find them, and `LightModel` does.
+        tokenizer: for `AlbertPretrainer`, which has no preprocessor of its own.
 
     Returns:
         `Path` of the file.
@@ -109,6 +118,7 @@ def export_tflite(
     Raises:
         ExportMismatchError, FreshProcessError: the file does not answer as the model, or does not
             run; nothing is written.
+        AccuracyDropError: the file scores too much below the model; nothing is written.
         FileExistsError: `path` exists.
         TypeError: there is no export for this class of model.
         ValueError: an argument is out of its range, the model was quantized by Keras, or there is
@@ -116,7 +126,7 @@ def export_tflite(
     """
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
-    answers = answers_of(model, AnswerOptions(top_k=top_k))
+    answers = answers_of(model, AnswerOptions(top_k=top_k, tokenizer=tokenizer))
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
     rows = MobileRows(Requests(answers, texts)["tokens"].feeds, batch_size, num_choices, seq_len)
     if quantization == "int8" and (texts is None or len(rows) < LEAST_ROWS):
@@ -134,10 +144,15 @@ def export_tflite(
         lambda: _calibration(rows, signatures),
         one_scale="mask_positions" in model.input,
     )
+    if metadata:
+        description = describe(answers, sizes, quantization, signatures)
+        content = with_metadata(content, description, files_of(answers, description))
     with new_file(path) as staged:
         staged.write_bytes(content)
         if verify:
             verify_tflite(answers, staged, quantization, rows, features="features" in signatures)
+        if accuracy is not None:
+            accuracy(model, staged, sizes)
     return path
 
 

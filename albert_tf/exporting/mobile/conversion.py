@@ -1,6 +1,7 @@
 """From a traced graph to the bytes of a TFLite file."""
 
 import tempfile
+import warnings
 
 import tensorflow as tf
 
@@ -43,4 +44,7 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
                 tf.lite.OpsSet.TFLITE_BUILTINS,
             ]
         converter.allow_custom_ops = "text" in signatures
-        return converter.convert()
+        with warnings.catch_warnings():
+            # What the converter runs for its own calibration.
+            warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
+            return converter.convert()

@@ -45,6 +45,12 @@ class MobileRows:
         return fitted
 
 
+def with_lengths(ids):
+    """Ids as the signature `tokens` takes them: the length of each row instead of its mask."""
+    ids = {name: np.asarray(value) for name, value in ids.items()}
+    return ids | {"input_length": ids.pop("padding_mask").sum(axis=-1, dtype="int32")}
+
+
 def with_mask(inputs):
     """The same inputs as the Keras model takes them."""
     ids = dict(inputs)

@@ -1,0 +1,150 @@
+"""Puts metadata and files into a TFLite file, so that the readers of Android and iOS find them.
+
+The metadata is a FlatBuffer of the schema of TFLite Support (metadata_schema.fbs, "M001"), under
+the name TFLITE_METADATA in the file's own list; the files are a zip behind the file. Written by
+hand: the package that does it (tflite-support) cannot be installed beside TensorFlow 2.21.
+"""
+
+import io
+import zipfile
+
+import flatbuffers
+from tensorflow.lite.python import schema_py_generated as schema
+
+from albert_tf.exporting.mobile.description import DESCRIPTION, LABELS, VOCABULARY
+
+NAME = "TFLITE_METADATA"
+# Fields and values of metadata_schema.fbs.
+DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY_FILE = 1, 2, 5
+SENTENCE_PIECE_OPTIONS = 5
+FILE_TYPES = {DESCRIPTION: DESCRIPTIONS, LABELS: TENSOR_AXIS_LABELS, VOCABULARY: VOCABULARY_FILE}
+ALIGNMENT = 16
+# A zip knows no earlier time; a fixed one gives the same bytes for the same model.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def with_metadata(content, description, files):
+    """Gives a TFLite file that describes itself.
+
+    Args:
+        content: bytes of a TFLite file.
+        description: from `describe`.
+        files: from `files_of`.
+
+    Returns:
+        bytes: the same graph and weights, and behind them a zip with the files, not compressed,
+        as the readers want it.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    main = model.subgraphs[0]
+    inputs, outputs = (
+        [main.tensors[index].name.decode() for index in indices]
+        for indices in (main.inputs, main.outputs)
+    )
+    metadata = _metadata(description, list(files), inputs, outputs)
+    model.metadata = [entry for entry in model.metadata or [] if entry.name != NAME.encode()]
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = NAME, len(model.buffers)
+    model.metadata.append(entry)
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
+    model.buffers.append(_AlignedBuffer(metadata))
+    builder = flatbuffers.Builder(len(content) + len(metadata) + 1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()) + _zipped(files, len(builder.Output()))
+
+
+class _AlignedBuffer:
+    """A buffer whose data begins at a multiple of 16 bytes, as the schema wants it.
+
+    The generated Python code forgets `force_align`; kernels read float32 weights in place.
+    """
+
+    def __init__(self, data):
+        self._data = None if data is None else bytes(data)
+
+    def Pack(self, builder):
+        vector = None
+        if self._data is not None:
+            builder.StartVector(1, len(self._data), ALIGNMENT)
+            builder.head -= len(self._data)
+            builder.Bytes[builder.head : builder.head + len(self._data)] = self._data
+            vector = builder.EndVector()
+        schema.BufferStart(builder)
+        if vector is not None:
+            schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def _zipped(files, offset):
+    # `offset`: a zip counts from the beginning of the whole file.
+    stream = io.BytesIO()
+    stream.write(bytes(offset))
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    return stream.getvalue()[offset:]
+
+
+def _metadata(description, files, inputs, outputs):
+    """The bytes of a `ModelMetadata`."""
+    builder = flatbuffers.Builder(1024)
+    write = _Tables(builder)
+    associated = write.vector([write.file(name) for name in files])
+    labels = write.vector([write.file(LABELS)]) if LABELS in files else None
+    units = None
+    if VOCABULARY in files:
+        model = write.vector([write.file(VOCABULARY)])
+        options = write.table({0: model}, size=2)
+        unit = write.table({1: options}, bytes_at={0: SENTENCE_PIECE_OPTIONS}, size=2)
+        units = write.vector([unit])
+    ins = write.vector([write.tensor(name) for name in inputs])
+    outs = [
+        write.tensor(name, labels if description["class_names"] and "prob" in name else None)
+        for name in outputs
+    ]
+    outs = write.vector(outs)
+    name = write.string("main")
+    fields = {0: name, 2: ins, 3: outs} | ({5: units} if units is not None else {})
+    subgraphs = write.vector([write.table(fields, size=7)])
+    texts = {
+        0: write.string(f"ALBERT {description['task']}"),
+        1: write.string("Ids are int32; albert.json says how text becomes ids."),
+        2: write.string(str(description["format_version"])),
+        7: write.string("1.1.0"),
+    }
+    root = write.table(texts | {3: subgraphs, 6: associated}, size=8)
+    builder.Finish(root, b"M001")
+    return bytes(builder.Output())
+
+
+class _Tables:
+    """Writes the tables of the schema by the numbers of their fields."""
+
+    def __init__(self, builder):
+        self._builder = builder
+
+    def string(self, text):
+        return self._builder.CreateString(text)
+
+    def vector(self, offsets):
+        self._builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            self._builder.PrependUOffsetTRelative(offset)
+        return self._builder.EndVector()
+
+    def table(self, offsets, bytes_at=None, size=8):
+        self._builder.StartObject(size)
+        for field, value in (bytes_at or {}).items():
+            self._builder.PrependInt8Slot(field, value, 0)
+        for field, offset in offsets.items():
+            self._builder.PrependUOffsetTRelativeSlot(field, offset, 0)
+        return self._builder.EndObject()
+
+    def file(self, name):
+        """An `AssociatedFile`."""
+        return self.table({0: self.string(name)}, {2: FILE_TYPES[name]}, size=4)
+
+    def tensor(self, name, files=None):
+        """A `TensorMetadata`."""
+        fields = {0: self.string(name)} | ({6: files} if files is not None else {})
+        return self.table(fields, size=7)
