@@ -55,32 +55,114 @@ class Convert:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write a trained run as a SavedModel for TF Serving, or as a TFLite file."""
+    """Write a trained run as a SavedModel for TF Serving, or as a TFLite file for phones."""
 
     run: Path = flag("directory that `albert-tf finetune` wrote, or a checkpoint")
     out: Path = flag("directory of versions (saved_model) or new file (tflite)")
     format: str = flag("to write", choices=("saved_model", "tflite"), default="saved_model")
+    task: str | None = flag("text_classifier, ... (default: what the run holds)", default=None)
+    verify: bool = flag("compare with Keras in a fresh process before publishing", default=False)
+    texts: Path | None = flag(
+        "real texts to compare on: .txt (one a line), or .tsv, .csv, .jsonl with columns named as "
+        "the inputs (text, question, context, choices, ...)",
+        default=None,
+    )
+    top_k: int = flag("words for each mask", default=5)
     version: int | None = flag("of the SavedModel (default: the next one)", default=None)
     pair: bool | None = flag("two texts a request (default: as in the run)", default=None)
     dtype: str = flag("of the SavedModel", choices=("float32", "bfloat16"), default="float32")
-    seq_len: int = flag("fixed input length of a TFLite file, in tokens", default=128)
+    ids_only: bool = flag("a SavedModel without text, for servers without its ops", default=False)
+    seq_len: int = flag("fixed input length of a TFLite file, in tokens; 0 for any", default=128)
     quantization: str = flag(
-        "of a TFLite file", choices=("none", "float16", "dynamic"), default="none"
+        "of a TFLite file",
+        choices=("none", "float16", "dynamic", "int8"),
+        default="dynamic",
     )
+    signatures: tuple[str, ...] = flag(
+        "of a TFLite file, out of tokens, features", default=("tokens",)
+    )
+    accuracy_data: Path | None = flag(
+        "examples with answers: refuse a TFLite file that scores less than the run", default=None
+    )
+    max_drop: float = flag("by how much it may score less on --accuracy-data", default=0.01)
+
+    def __post_init__(self):
+        if self.accuracy_data is not None and self.format != "tflite":
+            raise ValueError(
+                "--accuracy-data goes with --format tflite. A SavedModel has the run's weights: "
+                "--verify compares it with the run."
+            )
 
     def start(self):
+        from albert_tf.data.rows import read_rows
+        from albert_tf.exporting.fresh_process import FreshProcessError
+        from albert_tf.exporting.mobile.accuracy import AccuracyDropError
+        from albert_tf.exporting.verification import ExportMismatchError
         from albert_tf.tasks.loading import load_checkpoint
-        from albert_tf.training.run_files import model_folder, reads_pairs
+        from albert_tf.training.run_files import model_folder
 
-        model = load_checkpoint(model_folder(self.run))
-        if self.format == "tflite":
-            from albert_tf.exporting.tflite import export_tflite
-
-            path = export_tflite(model, self.out, self.quantization, self.seq_len)
-        else:
-            from albert_tf.exporting.saved_model import export_saved_model
-
-            pair = reads_pairs(self.run) if self.pair is None else self.pair
-            path = export_saved_model(model, self.out, self.version, pair=pair, dtype=self.dtype)
+        folder = model_folder(self.run)
+        model = load_checkpoint(folder, task=self.task)
+        options = {"top_k": self.top_k, "tokenizer": _tokenizer_beside(model, folder)}
+        if self.texts is not None:
+            rows = read_rows(self.texts)
+            options["texts"] = {name: rows.column(name) for name in rows.columns}
+        write = self._write_tflite if self.format == "tflite" else self._write_saved_model
+        try:
+            path = write(model, options)
+        except (ExportMismatchError, FreshProcessError, AccuracyDropError) as error:
+            raise ValueError(str(error)) from error
         size = sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file())
         print(f"{path}: {size / 1e6:.1f} MB")
+
+    def _write_saved_model(self, model, options):
+        from albert_tf.exporting.saved_model import export_saved_model
+        from albert_tf.training.run_files import reads_pairs
+
+        pair = reads_pairs(self.run) if self.pair is None else self.pair
+        options |= {"pair": pair and not self.ids_only, "text": not self.ids_only}
+        return export_saved_model(
+            model, self.out, self.version, dtype=self.dtype, fresh_process=self.verify, **options
+        )
+
+    def _write_tflite(self, model, options):
+        from albert_tf.exporting.tflite import export_tflite
+
+        return export_tflite(
+            model,
+            self.out,
+            self.quantization,
+            self.seq_len or None,
+            signatures=self.signatures,
+            verify=self.verify,
+            accuracy=self.accuracy_data and self._accuracy(),
+            **options,
+        )
+
+    def _accuracy(self):
+        from albert_tf.exporting.mobile.accuracy import AccuracyCheck
+        from albert_tf.training.evaluation import load_run
+
+        trained = load_run(self.run)
+        job, examples = trained.job, trained.read(self.accuracy_data)
+
+        def score(model):
+            scores, _ = job.evaluate(model, examples)
+            name = next(name for name in scores if job.larger_is_better(name))
+            print(f"{name} {scores[name]:.4f} of {len(examples)} examples")
+            return scores[name]
+
+        return AccuracyCheck(score, max_drop=self.max_drop)
+
+
+def _tokenizer_beside(model, folder):
+    """The tokenizer of a model that has no preprocessor, if a vocabulary lies beside it."""
+    from albert_tf.models.pretrainer import AlbertPretrainer
+    from albert_tf.tasks.sentence_order import tokenizer_beside
+
+    if not isinstance(model, AlbertPretrainer):
+        return None
+    try:
+        return tokenizer_beside(folder)
+    except FileNotFoundError:
+        return None
