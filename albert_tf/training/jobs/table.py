@@ -93,6 +93,7 @@ class Task:
             FileNotFoundError, ValueError: there is no such part, or it cannot be read.
         """
         if self.glue:
+            job.check_names(class_names)
             return glue.read_glue(self.glue, split, folder, with_answers)
         if split not in self.files:
             raise ValueError(

@@ -83,11 +83,7 @@ class TextClassification(Job):
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads a TSV, CSV or JSON-lines file, or `tfds:NAME:SPLIT`; see `read_examples`."""
-        if class_names is not None and self.names and tuple(class_names) != self.names:
-            raise ValueError(
-                f"The classes of the model must be those of the task, {', '.join(self.names)}: got "
-                f"{', '.join(class_names)}. Name another --task."
-            )
+        self.check_names(class_names)
         known = class_names if self.problem != "regression" else None
         examples = read_examples(
             rows_of(path),
@@ -102,6 +98,14 @@ class TextClassification(Job):
         if self.names and with_answers:
             return dataclasses.replace(examples, class_names=self.names)
         return examples
+
+    def check_names(self, class_names):
+        """Raises `ValueError` where a model's classes are not those of the task."""
+        if class_names is not None and self.names and tuple(class_names) != self.names:
+            raise ValueError(
+                f"The classes of the model must be those of the task, {', '.join(self.names)}: got "
+                f"{', '.join(class_names)}. Name another --task."
+            )
 
     def ask(self, *, text, text_pair=None) -> Examples:
         """Texts from the command line, and their second texts."""
