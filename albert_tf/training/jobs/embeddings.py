@@ -188,8 +188,9 @@ class Embeddings(Job):
             pair = dev.texts[first], dev.text_pairs[first]
             cosine, rank = shared_fraction(*pair), 0
             if dev.labels is None:
-                others = (shared_fraction(pair[0], other) for other in dev.text_pairs)
-                rank = sum(share > cosine for share in others)
+                others = (text for text in dev.text_pairs if text != pair[1])
+                # Nothing tells what shares equally much: such a text counts as nearer.
+                rank = sum(shared_fraction(pair[0], other) >= cosine for other in others)
             rows.append({"cosine": cosine, "rank": rank})
         return {"overlap": self.score(rows, dev)}
 
