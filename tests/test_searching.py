@@ -35,6 +35,7 @@ def run_cli(capsys, *argv):
     return code, printed.out, printed.err
 
 
+@pytest.mark.slow
 def test_a_text_of_the_file_is_found_by_itself(capsys, run_directory, texts):
     flags = ("--model", run_directory, "--file", texts, "--top-k", 2)
     code, out, _ = run_cli(capsys, *flags, "--query", "plot the first array")
@@ -62,6 +63,7 @@ def test_a_saved_index_answers_as_the_file_does(capsys, run_directory, texts, tm
     assert [TEXTS[hit["row"]] for hit in first["found"]] == [h["text"] for h in first["found"]]
 
 
+@pytest.mark.slow
 def test_an_index_is_kept_without_a_query(capsys, run_directory, texts, tmp_path):
     flags = ("--model", run_directory, "--file", texts, "--save-index", tmp_path / "index")
     code, out, _ = run_cli(capsys, *flags)
@@ -118,7 +120,8 @@ def test_any_model_searches_and_says_that_it_was_not_trained_to(
     assert out.splitlines()[0].endswith("the cat sat")
 
 
-def test_only_a_model_is_no_model(capsys, texts, tmp_path):
+@pytest.mark.slow
+def test_a_folder_without_a_model_is_refused(capsys, texts, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = run_cli(
         capsys, "--model", tmp_path / "empty", "--file", texts, "--query", "the cat"

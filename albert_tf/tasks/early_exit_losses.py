@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("albert_tf")
 class DepthWeighted(keras.losses.Loss):
-    """The mean of the losses of all depths, each weighted by its number (PABEE, equation 5).
+    """The mean of the losses of all depths, each weighted by its number (PABEE).
 
     Args:
         is_regression: squared errors in place of cross-entropies.

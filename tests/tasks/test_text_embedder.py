@@ -67,6 +67,15 @@ def test_a_pair_is_two_texts(embedder, preprocessor):
     np.testing.assert_allclose(cosines, np.sum(pairs[:, 0] * pairs[:, 1], axis=1), atol=1e-6)
 
 
+def test_training_drops_so_that_a_text_is_no_copy_of_itself(tiny_config, preprocessor):
+    config = dataclasses.replace(tiny_config, num_hidden_layers=1, hidden_dropout_prob=0.5)
+    model = AlbertTextEmbedder(AlbertBackbone(config), preprocessor)
+    pairs = model(preprocessor((FIRSTS, FIRSTS)), training=True)
+    assert np.abs(pairs[:, 0] - pairs[:, 1]).max() > 1e-2
+    still = model(preprocessor((FIRSTS, FIRSTS)))
+    np.testing.assert_allclose(still[:, 0], still[:, 1], atol=1e-6)
+
+
 def test_the_contrastive_loss_is_that_of_finding_the_partner():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(3, 2, 5))

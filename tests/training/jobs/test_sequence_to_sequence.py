@@ -89,6 +89,7 @@ def test_texts_are_answered_in_their_places(folder, tiny_config, tiny_tokenizer,
     assert [len(x) for x, y in batches] == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_trained_decoder_stays_and_a_new_one_starts_from_the_encoder(
     folder, tiny_config, tiny_tokenizer, tmp_path
 ):
