@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from albert_tf.training.fields import flag
+from albert_tf.training.fields import as_values, flag
 from albert_tf.training.settings import PRECISIONS, FineTuneSettings, ReadingOptions
 
 # What one may ask on the command line.
@@ -54,7 +54,10 @@ class Finetune(FineTuneSettings):
     def describe(self):
         from albert_tf.training.preparation import prepare
 
-        print(json.dumps(prepare(self).describe(), indent=2))
+        ready = prepare(self)
+        values = as_values(ready.settings).items()
+        recipe = {name: value for name, value in values if value not in (None, [])}
+        print(json.dumps({"recipe": recipe, **ready.describe()}, indent=2))
 
 
 @dataclass(frozen=True, kw_only=True)

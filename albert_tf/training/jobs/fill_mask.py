@@ -1,6 +1,5 @@
 """Masked words: texts with masks to fill, texts to learn from, and texts to judge."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,4 +89,8 @@ class FillMask(Job):
         return {"majority": {"masked_lm_accuracy": float(share)}}
 
     def line(self, row):
-        return json.dumps(row, ensure_ascii=False)
+        found = (
+            "/".join(f"{w['word']} {w['probability']:.3f}" for w in m["words"])
+            for m in row["masks"]
+        )
+        return f"{row['filled']}  <-  {', '.join(found) or 'no [MASK]'}"
