@@ -10,6 +10,7 @@ from albert_tf.exporting.mobile.encoder import for_mobile
 from albert_tf.exporting.mobile.metadata import with_metadata
 from albert_tf.exporting.mobile.module import SIGNATURES, MobileModule
 from albert_tf.exporting.mobile.requests import MobileRows
+from albert_tf.exporting.mobile.text_graph import TextGraph
 from albert_tf.exporting.mobile.verification import verify_tflite
 from albert_tf.exporting.precision import copy_in
 from albert_tf.exporting.requests import Requests
@@ -58,6 +59,7 @@ def export_tflite(
     *,
     num_choices=None,
     signatures=("tokens",),
+    pair=False,
     top_k=5,
     texts=None,
     verify=True,
@@ -83,8 +85,13 @@ def export_tflite(
     | pretrainer, backbone | their own outputs |
 
     `features` takes the same and gives `sequence_output` and `pooled_output`. All signatures share
-    one copy of the weights, and their operators are TFLite's own. Text has to be cut to ids outside
-    the file, by `model.preprocessor` or by `albert_tf.text.unigram` on the device.
+    one copy of the weights, and the operators of these two are TFLite's own. Text is cut to ids
+    outside of the file, by `albert_tf.text.device_tokenizer` or a port of it; `LightModel` does
+    so and reads the answers.
+
+    `text` takes `text` (and `text_pair`), string `(batch_size,)`, and gives what `tokens` gives,
+    for classes, scores, embeddings and sentence order. It holds the tokenizer, 0.9 MB, as two
+    operators of tensorflow-text, which the app has to link in.
 
     Args:
         model: a task of this package, `AlbertPretrainer` or `AlbertBackbone`.
@@ -100,7 +107,8 @@ def export_tflite(
             one, which some delegates need. None for a loop, but for `int8`, whose ranges are those
             of each step.
         num_choices: fixed number of choices, or None for any.
-        signatures: names out of `tokens` and `features`; the first is always there.
+        signatures: names out of `tokens`, `features` and `text`; the first is always there.
+        pair: whether the signature `text` takes two texts.
         top_k: words for each mask.
         texts: rows of real text, to check with and, for `int8`, to measure the ranges of
             activations on; as in `export_saved_model`. None for a few of our own, which are too
@@ -126,9 +134,10 @@ def export_tflite(
     """
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
-    answers = answers_of(model, AnswerOptions(top_k=top_k, tokenizer=tokenizer))
+    answers = answers_of(model, AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer))
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
-    rows = MobileRows(Requests(answers, texts)["tokens"].feeds, batch_size, num_choices, seq_len)
+    requests = Requests(answers, texts)
+    rows = MobileRows(requests["tokens"].feeds, batch_size, num_choices, seq_len)
     if quantization == "int8" and (texts is None or len(rows) < LEAST_ROWS):
         raise ValueError(
             f"int8 measures the ranges of activations on real text: it needs texts, {LEAST_ROWS} "
@@ -136,7 +145,8 @@ def export_tflite(
         )
     padding_score = INT8_PADDING_SCORE if quantization == "int8" else PADDING_SCORE
     network = for_mobile(copy_in(model, "float32"), rolled, padding_score)
-    module = MobileModule(answers, network, batch_size, seq_len, num_choices)
+    text_graph = TextGraph(answers, seq_len) if "text" in signatures else None
+    module = MobileModule(answers, network, batch_size, seq_len, num_choices, text_graph)
     content = convert(
         module,
         module.signatures(signatures),
@@ -150,7 +160,14 @@ def export_tflite(
     with new_file(path) as staged:
         staged.write_bytes(content)
         if verify:
-            verify_tflite(answers, staged, quantization, rows, features="features" in signatures)
+            verify_tflite(
+                answers,
+                staged,
+                quantization,
+                rows,
+                features="features" in signatures,
+                requests=requests if text_graph else None,
+            )
         if accuracy is not None:
             accuracy(model, staged, sizes)
     return path

@@ -8,6 +8,8 @@ import struct
 
 import numpy as np
 
+_BYTES = np.arange(1, 256)
+
 
 class Charsmap:
     """Finds, at each place of a text, the longest rule, and what it makes of it.
@@ -41,6 +43,36 @@ class Charsmap:
             place, number = place + size, number + num_chars
         return found
 
+    def rules(self, keep):
+        """Rules: pairs of texts, what becomes what.
+
+        Args:
+            keep: tells of a character whether a key may have it; of 220,000 rules most are for
+                letters with marks.
+        """
+        if self._units:
+            # A unit that is no part of the trie has another label than its place asks for.
+            units = np.array([*self._units, *[1 << 31] * 256], np.int64)
+            labels = units & 0x800000FF
+            yield from self._rules_below(labels, _offset(self._units[0]), b"", b"", keep)
+
+    def _rules_below(self, labels, node, key, letter, keep):
+        """Those whose keys begin with `key`, and, behind it, the bytes of a part of a letter."""
+        for byte in (1 + np.flatnonzero(labels[node ^ _BYTES] == _BYTES)).tolist():
+            unit, part = self._units[node ^ byte], letter + bytes([byte])
+            below, longer = node ^ byte ^ _offset(unit), key
+            if len(part) == _num_bytes(part[0]):
+                if not keep(part.decode("utf-8")):
+                    continue
+                longer, part = key + part, b""
+            if unit >> 8 & 1:
+                yield longer.decode("utf-8"), self._text_at(self._units[below])
+            yield from self._rules_below(labels, below, longer, part, keep)
+
+    def _text_at(self, value):
+        start = value & 0x7FFFFFFF
+        return self._texts[start : self._texts.index(b"\0", start)].decode("utf-8")
+
     def _at(self, content, place):
         """What stands at a place becomes, and how many bytes of it."""
         for size in range(min(self._longest_symbol, len(content) - place), 0, -1):
@@ -49,10 +81,8 @@ class Charsmap:
                 return symbol, size
         value, size = self._longest_rule(content, place)
         if size:
-            end = self._texts.index(b"\0", value)
-            return self._texts[value:end].decode("utf-8"), size
-        first = content[place]
-        size = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+            return self._text_at(value), size
+        size = _num_bytes(content[place])
         return content[place : place + size].decode("utf-8"), size
 
     def _longest_rule(self, content, place):
@@ -71,6 +101,11 @@ class Charsmap:
             if unit >> 8 & 1:
                 value, size = units[node] & 0x7FFFFFFF, number + 1 - place
         return value, size
+
+
+def _num_bytes(first):
+    """How many bytes a letter of UTF-8 has, by its first one."""
+    return 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
 
 
 def _offset(unit):

@@ -25,6 +25,7 @@ message_type { name: "Trainer"
   field { name: "treat_whitespace_as_suffix" number: 24 label: LABEL_OPTIONAL type: TYPE_BOOL }
   field { name: "byte_fallback" number: 35 label: LABEL_OPTIONAL type: TYPE_BOOL } }
 message_type { name: "Normalizer"
+  field { name: "precompiled_charsmap" number: 2 label: LABEL_OPTIONAL type: TYPE_BYTES }
   field { name: "add_dummy_prefix" number: 3 label: LABEL_OPTIONAL type: TYPE_BOOL
           default_value: "true" } }
 message_type { name: "Model"
@@ -73,6 +74,22 @@ class SentencePieceModel:
     def of_type(self, *types):
         """Gives the ids of the pieces of these types, as int array."""
         return np.array([i for i, p in enumerate(self._model.pieces) if p.type in types], np.int32)
+
+    def is_symbol(self, piece):
+        """Whether a piece is a symbol of the user, which no rule changes."""
+        return self._model.pieces[self.ids[piece]].type == USER_DEFINED
+
+    @property
+    def charsmap(self):
+        """The normalization rules, as they stand in the file."""
+        return self._model.normalizer_spec.precompiled_charsmap
+
+    def with_charsmap(self, charsmap):
+        """Bytes of this model with other normalization rules."""
+        model = _model_class()()
+        model.CopyFrom(self._model)
+        model.normalizer_spec.precompiled_charsmap = charsmap
+        return model.SerializeToString()
 
     def digit_comma_splits(self):
         """Spells pieces such as "▁3," as "▁3" and "," (`encode_pieces` of the original).

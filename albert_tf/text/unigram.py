@@ -50,10 +50,10 @@ class UnigramModel:
 
     def __init__(self, proto):
         try:
-            fields = list(_fields(proto))
-            entries = [dict(_fields(value)) for number, value in fields if number == 1]
-            trainer = dict(_last(fields, 2))
-            normalizer = dict(_last(fields, 3))
+            fields = list(fields_of(proto))
+            entries = [dict(fields_of(value)) for number, value in fields if number == 1]
+            trainer = dict(fields_of(message_field(proto, 2)))
+            normalizer = dict(fields_of(message_field(proto, 3)))
             self.pieces = tuple(entry[1].decode("utf-8") for entry in entries)
             scores = [struct.unpack("<f", entry.get(2, bytes(4)))[0] for entry in entries]
         except (IndexError, KeyError, struct.error, TypeError, AttributeError) as error:
@@ -178,13 +178,12 @@ def _float32(number):
     return struct.unpack("<f", struct.pack("<f", number))[0]
 
 
-def _last(fields, number):
-    """The fields of the last message with this number; none where there is no such message."""
-    found = [value for key, value in fields if key == number]
-    return _fields(found[-1]) if found else ()
+def message_field(proto, number):
+    """The bytes of the last field with this number of a protobuf message; empty for none."""
+    return next((value for key, value in reversed(list(fields_of(proto))) if key == number), b"")
 
 
-def _fields(content):
+def fields_of(content):
     """Yields the number and the value of each field of a protobuf message.
 
     Values are int for varints, bytes for everything else.

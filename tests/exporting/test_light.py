@@ -232,3 +232,35 @@ def test_a_stand_in_scores_as_the_model(backbone, tiny_tokenizer, shake, texts, 
         path = tmp_path / f"{name}.tflite"
         export_tflite(model, path, "none", seq_len=40, verify=False, accuracy=check(name, ask))
         np.testing.assert_allclose(*seen[name], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["text", "pair", "order", "vectors", "any size"])
+def test_raw_text_goes_into_the_graph(
+    kind, classifier, backbone, tiny_tokenizer, shake, texts, tmp_path
+):
+    """The check of the export runs the signature, and compares it with Keras on these texts."""
+    odd = ["In 3, 14, or 1,000 dogs; £5 – ½ ﬁ Ünï", LONG, *texts]
+    vectors = AlbertTextEmbedder.preprocessor_cls(tiny_tokenizer, sequence_length=40)
+    model, options = {
+        "text": (classifier, {"texts": odd, "batch_size": 2}),
+        "pair": (classifier, {"texts": (odd, odd[::-1]), "pair": True}),
+        "order": (
+            shake(AlbertPretrainer(backbone)),
+            {"texts": (odd, odd[::-1]), "tokenizer": tiny_tokenizer},
+        ),
+        "vectors": (shake(AlbertTextEmbedder(backbone, vectors)), {"texts": odd}),
+        "any size": (classifier, {"texts": odd, "batch_size": None, "seq_len": None}),
+    }[kind]
+    path = tmp_path / "m.tflite"
+    export_tflite(model, path, "none", signatures=("tokens", "text"), **{"seq_len": 48} | options)
+    content = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+    custom = {code.customCode for code in content.operatorCodes if code.customCode}
+    assert custom == {b"TFText>FastSentencepieceTokenize", b"RaggedTensorToTensor"}
+
+
+def test_text_in_the_graph_is_for_tasks_without_places(backbone, tiny_tokenizer, tmp_path):
+    preprocessor = AlbertTokenClassifier.preprocessor_cls(tiny_tokenizer, sequence_length=40)
+    model = AlbertTokenClassifier(backbone, 3, preprocessor=preprocessor)
+    with pytest.raises(ValueError, match="operators tell no places in a text"):
+        export_tflite(model, tmp_path / "m.tflite", seq_len=40, signatures=("tokens", "text"))

@@ -53,7 +53,11 @@ class SpanAnswers(LightAnswers):
         for number, (window, output) in enumerate(zip(windows, outputs, strict=True)):
             is_best = [best == number for best in best_windows]
             spans += self._spans(window, output, tokens, is_best)
-        best = self._ranked(spans, context)
+        # Of each question no more than one window alone could give, as the task has it.
+        limit = self.settings["num_answers"] ** 2
+        if self.settings["head"] == "conditional":
+            limit = outputs[0]["end_index"].size
+        best = self._ranked(spans, context, limit)
         return self._chosen(best, self._null_odds(outputs, best[0]))
 
     def _windows(self, question, tokens):
@@ -99,9 +103,9 @@ class SpanAnswers(LightAnswers):
                 if stop > begin:
                     yield begin, stop, np.float32(scores[i]), np.float32(end_scores[i, j])
 
-    def _ranked(self, spans, context):
+    def _ranked(self, spans, context, limit):
         """The best different texts; one without a text where there is none."""
-        spans = sorted(spans, key=lambda span: -(span[2] + span[3]))
+        spans = sorted(spans, key=lambda span: -(span[2] + span[3]))[:limit]
         found = {}
         for begin, stop, *scores in spans:
             text = context[begin:stop]

@@ -14,11 +14,11 @@ class MobileRows:
     def __init__(self, feeds, batch_size, num_choices, seq_len):
         self._feeds = feeds
         self._sizes = (num_choices,) * (feeds["token_ids"].ndim - 2) + (seq_len,)
-        self._batch_size = batch_size or 1
+        self.batch_size = batch_size or 1
 
     def __len__(self):
         """How many batches there are."""
-        return -(-len(self._feeds["token_ids"]) // self._batch_size)
+        return -(-len(self._feeds["token_ids"]) // self.batch_size)
 
     def __iter__(self):
         for number in range(len(self)):
@@ -27,8 +27,8 @@ class MobileRows:
     def __getitem__(self, number):
         """The inputs of one batch; the last one is filled up with rows from the beginning."""
         num_rows = len(self._feeds["token_ids"])
-        start = number * self._batch_size
-        rows = [row % num_rows for row in range(start, start + self._batch_size)]
+        start = number * self.batch_size
+        rows = [row % num_rows for row in range(start, start + self.batch_size)]
         batch = {name: values[rows] for name, values in self._feeds.items()}
         longest = max(1, int(batch["input_length"].max()))
         sizes = [own or longest for own in self._sizes[-1:]]

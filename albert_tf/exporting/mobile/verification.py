@@ -1,5 +1,6 @@
 """Does a TFLite file say what the Keras model says?"""
 
+import numpy as np
 import tensorflow as tf
 
 from albert_tf.exporting import fresh_process as fresh
@@ -12,7 +13,7 @@ from albert_tf.exporting.verification import compare
 TOLERANCES = {"none": 1e-4, "float16": 1e-2, "dynamic": 6e-2, "int8": 3e-1}
 
 
-def verify_tflite(answers, path, quantization, rows, *, features=False, texts=None):
+def verify_tflite(answers, path, quantization, rows, *, features=False, requests=None):
     """Runs a file in a process with the light runtime alone, and compares it with Keras.
 
     Args:
@@ -21,9 +22,8 @@ def verify_tflite(answers, path, quantization, rows, *, features=False, texts=No
         quantization: that it was converted with: tells how close the numbers must be.
         rows: `MobileRows`.
         features: whether the file has that signature.
-        texts: for the signature `text` a list of pairs: its inputs, and the inputs of the Keras
-            model for the same row; None where there is no such signature. It runs in a process of
-            its own, as the ops of tensorflow-text bring TensorFlow with them.
+        requests: `Requests` for the signature `text`; None where there is none. It runs in a
+            process of its own, as the ops of tensorflow-text bring TensorFlow with them.
 
     Returns:
         Signature -> largest difference, as a share of the largest number of the answer, or of 1.
@@ -49,12 +49,14 @@ def verify_tflite(answers, path, quantization, rows, *, features=False, texts=No
     if heavy:
         raise fresh.FreshProcessError(f"The light runtime must not load {', '.join(heavy)}.")
     got = report["answers"]
-    if texts:
-        calls = {f"text, row {i}": ("text", inputs) for i, (inputs, _) in enumerate(texts)}
+    if requests is not None:
+        feeds = _cut_to(requests["serving_default"].feeds, rows.batch_size)
+        calls = {f"text, row {number}": ("text", inputs) for number, inputs in enumerate(feeds)}
         asked = {"path": str(path), "calls": calls, "with_text_ops": True}
         got |= fresh.ask("lite", asked)["answers"]
-        for key, (_, ids) in zip(calls, texts, strict=True):
-            expected[key] = as_arrays(answers.numbers(answers.model(ids, training=False)))
+        for key in calls:
+            # The same rows in the same order, so that their ids must be the same, too.
+            expected[key] = expected[key.replace("text", "tokens")]
     is_exact = quantization == "none"
     differences = compare(
         expected,
@@ -69,6 +71,17 @@ def verify_tflite(answers, path, quantization, rows, *, features=False, texts=No
         signature = key.partition(",")[0]
         worst[signature] = max(worst.get(signature, 0.0), difference)
     return worst
+
+
+def _cut_to(feeds, batch_size):
+    """Texts in batches, the last one filled up with rows from the beginning."""
+    num_rows = len(next(iter(feeds.values())))
+    for start in range(0, num_rows, batch_size):
+        rows = [row % num_rows for row in range(start, start + batch_size)]
+        yield {
+            name: np.array([tf.compat.as_bytes(values[row]) for row in rows])
+            for name, values in feeds.items()
+        }
 
 
 def _backbone_inputs(inputs):
