@@ -5,17 +5,18 @@ docstrings of installed packages) by 1, 8 and 32 clients, each of which sends th
 has its answer. Beside it stand (a) the same SavedModel without batching and (b) transformers on
 torch behind the simplest gRPC server, with the same weights; before anything is timed, the three
 (batched, unbatched, torch) must agree. Servers are asked in turn, round by round, so that a busy
-neighbour slows all alike: the ratios are the figures to trust. At the end requests come to the
-batching server at 70 % of what 8 clients got out of it, at times drawn by chance.
+neighbour slows all alike: the ratios are the figures to trust, and on a machine that is never quiet
+those of processor time. At the end requests come to the batching server at 70 % of what 8 clients
+got out of it, at times drawn by chance.
 
 torch need not be in this environment: `--peer-python` names the Python of another.
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import platform
+import runpy
 import shutil
 import statistics
 import subprocess
@@ -25,6 +26,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -34,119 +36,20 @@ from rich.console import Console
 from rich.table import Table
 
 from albert_tf.config import AlbertConfig
-from albert_tf.data import docstrings
 from albert_tf.serving.client import Client
 
 REPOSITORY = Path(__file__).parents[1]
+model = SimpleNamespace(**runpy.run_path(REPOSITORY / "benchmarks" / "serving_model.py"))
 BATCHING = REPOSITORY / "export" / "batching_parameters.txt"
 PEER = "torch"
 PLAIN = "unbatched"
 OURS = "batched"
-TINY = AlbertConfig(
-    vocab_size=2000,
-    embedding_size=32,
-    hidden_size=64,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    intermediate_size=128,
-)
-
-
-def sentences(path, packages, limit, seed):
-    """Lines of a file, or sentences of the packages' docstrings; shuffled."""
-    if path is not None:
-        lines = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
-    else:
-        found = [text for package in packages for text in docstrings.read_package(package)]
-        kept = docstrings.drop_repeats(found)
-        lines = [sentence for document in docstrings.documents(kept) for sentence in document]
-    np.random.default_rng(seed).shuffle(lines)
-    if len(lines) < 100:
-        raise SystemExit(f"at least 100 sentences are needed: got {len(lines)}.")
-    return lines[:limit]
-
-
-def write_model(folder, config, lines, vocabulary, dtype):
-    """Exports the classifier for our servers, and in Hugging Face's form for the peer."""
-    import keras
-
-    from albert_tf.exporting.saved_model import export_saved_model
-    from albert_tf.models.backbone import AlbertBackbone
-    from albert_tf.tasks.saving import save_checkpoint
-    from albert_tf.tasks.text_classifier import AlbertTextClassifier
-    from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
-    from albert_tf.tokenizer import AlbertTokenizer
-    from albert_tf.training.vocabulary import train_vocabulary
-
-    if vocabulary is None:
-        vocabulary = train_vocabulary(lines, folder / "vocabulary.model", 2000)
-    tokenizer = AlbertTokenizer(proto=str(vocabulary))
-    config = dataclasses.replace(config, vocab_size=tokenizer.vocabulary_size())
-    keras.utils.set_random_seed(0)
-    preprocessor = AlbertTextClassifierPreprocessor(tokenizer, sequence_length=512)
-    model = AlbertTextClassifier(AlbertBackbone(config), 2, preprocessor)
-    export_saved_model(model, folder / "served", dtype=dtype)
-    save_checkpoint(model, folder / "hf", "hf")
-    write_fast_tokenizer(vocabulary, folder / "hf" / "tokenizer.json")
-
-
-def write_fast_tokenizer(vocabulary, path):
-    """The vocabulary as the `tokenizers` package reads it, which runs beside torch."""
-    import sentencepiece
-
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
-    size = pieces.get_piece_size()
-    special = {
-        name: pieces.piece_to_id(name) for name in ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
-    }
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    space = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
-    frame = [
-        {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}},
-    ]
-    frame.append({"SpecialToken": {"id": "[SEP]", "type_id": 0}})
-    document = {
-        "version": "1.0",
-        "added_tokens": [
-            {"id": number, "content": name, "special": True} | flags
-            for name, number in sorted(special.items(), key=lambda item: item[1])
-        ],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Replace", "pattern": {"Regex": "``|''"}, "content": '"'},
-                {"type": "NFKD"},
-                {"type": "StripAccents"},
-                {"type": "Lowercase"},
-                {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
-                {"type": "Strip", "strip_left": True, "strip_right": True},
-            ],
-        },
-        "pre_tokenizer": space,
-        "decoder": space,
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": frame,
-            "pair": frame,
-            "special_tokens": {
-                name: {"id": name, "ids": [special[name]], "tokens": [name]}
-                for name in ("[CLS]", "[SEP]")
-            },
-        },
-        "model": {
-            "type": "Unigram",
-            "unk_id": special["<unk>"],
-            "byte_fallback": False,
-            "vocab": [[pieces.id_to_piece(i), pieces.get_score(i)] for i in range(size)],
-        },
-    }
-    path.write_text(json.dumps(document), encoding="utf-8")
+COLUMNS = ("requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/request")
 
 
 @contextmanager
 def process(command, marker, **environment):
-    """Runs a server; gives the part of its first line of output that follows `marker`."""
+    """Runs a server; gives its id, and what follows `marker` in its first line of output."""
     search = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     running = subprocess.Popen(
         list(map(str, command)),
@@ -159,7 +62,7 @@ def process(command, marker, **environment):
         line = running.stdout.readline()
         if marker not in line:
             raise SystemExit(f"{command[0]} {command[1]} did not start; see above.")
-        yield line.partition(marker)[2].split(",")[0].strip()
+        yield running.pid, line.partition(marker)[2].split(",")[0].strip()
     finally:
         running.stdin.close()
         running.terminate()
@@ -170,6 +73,12 @@ def serve_command(folder, *flags):
     code = "import sys; from albert_tf.cli import main; sys.exit(main())"
     arguments = ("--model", f"m={folder / 'served'}", "--port", 0, "--rest-port", 0)
     return [sys.executable, "-c", code, "serve", "--embedded", *arguments, *flags]
+
+
+def cpu_seconds(pid):
+    """Processor time that a process has used, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def our_call(address, stack):
@@ -250,16 +159,18 @@ def percentiles(seconds):
     return [1000 * float(np.percentile(seconds, p)) for p in (50, 95, 99)]
 
 
-def measure(calls, texts, num_clients, rounds):
-    """Gives server -> (requests a second, p50, p95, p99 in ms), medians over rounds."""
-    results = {name: [] for name in calls}
-    for call in calls.values():
+def measure(servers, texts, num_clients, rounds):
+    """Gives server -> (requests a second, p50, p95, p99 in ms, processor ms), medians of rounds."""
+    results = {name: [] for name in servers}
+    for _, call in servers.values():
         # The first batches of a size take longer: that is warm-up, and is not counted.
         closed_loop(call, texts[: 4 * num_clients], num_clients)
     for _ in range(rounds):
-        for name, call in calls.items():
+        for name, (pid, call) in servers.items():
+            used = cpu_seconds(pid)
             seconds, total = closed_loop(call, texts, num_clients)
-            results[name].append((len(texts) / total, *percentiles(seconds)))
+            used = 1000 * (cpu_seconds(pid) - used) / len(texts)
+            results[name].append((len(texts) / total, *percentiles(seconds), used))
     return {
         name: tuple(map(statistics.median, zip(*r, strict=True))) for name, r in results.items()
     }
@@ -267,7 +178,7 @@ def measure(calls, texts, num_clients, rounds):
 
 def show(console, clients, measured):
     table = Table(title=f"{clients} client{'s' * (clients > 1)}")
-    for column in ("server", "requests/s", "p50 ms", "p95 ms", "p99 ms", f"x {PLAIN}", f"x {PEER}"):
+    for column in ("server", *COLUMNS, f"x {PLAIN}", f"x {PEER}"):
         table.add_column(column, justify="left" if column == "server" else "right")
     for name, numbers in measured.items():
         beside = [
@@ -279,14 +190,13 @@ def show(console, clients, measured):
 
 
 def start_servers(folder, options, stack):
-    """Gives server -> a function from a text to logits."""
+    """Gives server -> (id of its process, a function from a text to logits)."""
     more = ["--bfloat16"] if options.bfloat16 else []
     batching = [*more, "--batching-parameters-file", options.batching]
-    addresses = {
-        OURS: stack.enter_context(process(serve_command(folder, *batching), "gRPC on ")),
-        PLAIN: stack.enter_context(process(serve_command(folder, *more), "gRPC on ")),
-    }
-    calls = {name: our_call(address, stack) for name, address in addresses.items()}
+    servers = {}
+    for name, flags in ((OURS, batching), (PLAIN, more)):
+        pid, address = stack.enter_context(process(serve_command(folder, *flags), "gRPC on "))
+        servers[name] = pid, our_call(address, stack)
     probe = subprocess.run(
         [options.peer_python, "-c", "import torch, transformers, grpc"], capture_output=True
     )
@@ -298,10 +208,9 @@ def start_servers(folder, options, stack):
         )
     else:
         command = [options.peer_python, REPOSITORY / "benchmarks/serving_peer.py", folder / "hf"]
-        calls[PEER] = peer_call(
-            stack.enter_context(process(command, "peer on ", PYTHONPATH="")), stack
-        )
-    return calls
+        pid, address = stack.enter_context(process(command, "peer on ", PYTHONPATH=""))
+        servers[PEER] = pid, peer_call(address, stack)
+    return servers
 
 
 def main():
@@ -321,14 +230,15 @@ def main():
     parser.add_argument("--out", type=Path, help="file for the numbers, as JSON")
     options = parser.parse_args()
     console, report = Console(), {}
-    lines = sentences(options.texts, options.packages, 20_000, options.seed)
+    lines = model.sentences(options.texts, options.packages, 20_000, options.seed)
     texts = lines[: options.requests]
-    config = TINY if options.size == "tiny" else AlbertConfig.from_preset(options.size)
+    config = model.TINY if options.size == "tiny" else AlbertConfig.from_preset(options.size)
     folder = Path(tempfile.mkdtemp(prefix="albert-tf-serving-"))
     try:
         with ExitStack() as stack:
-            write_model(folder, config, lines, options.vocab, options.dtype)
-            calls = start_servers(folder, options, stack)
+            model.write_model(folder, config, lines, options.vocab, options.dtype)
+            servers = start_servers(folder, options, stack)
+            calls = {name: call for name, (_, call) in servers.items()}
             exact = options.dtype == "float32" and not options.bfloat16
             # The original splits numbers with commas once more; the peer's tokenizer does not.
             plain = [text for text in lines if not any(map(str.isdigit, text))]
@@ -340,7 +250,7 @@ def main():
                 f"{words[len(words) // 2]}, most {words[-1]}"
             )
             for clients in options.clients:
-                measured = measure(calls, texts, clients, options.rounds)
+                measured = measure(servers, texts, clients, options.rounds)
                 show(console, clients, measured)
                 report[clients] = measured
             eight = report.get(8) or measured

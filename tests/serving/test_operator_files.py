@@ -1,5 +1,6 @@
 """The files of `export/` are what their readers take, and the clients there work."""
 
+import asyncio
 import importlib.util
 import re
 import shutil
@@ -8,12 +9,26 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+import yaml
+from google.protobuf import descriptor_pool, json_format
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from albert_tf.serving import stock
+from albert_tf.serving.batching_options import read_batching_options
+from albert_tf.serving.config_files import (
+    MonitoringConfig,
+    SSLConfig,
+    read_message,
+    read_model_list,
+)
+from albert_tf.serving.metrics import PATH
+from albert_tf.serving.options import ServerOptions
 from albert_tf.serving.server import ModelServer
 
 FOLDER = Path(__file__).parents[2] / "export"
+METADATA = "/v1/models/albert/metadata"
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 
 
 class Opinion(tf.Module):
@@ -28,10 +43,19 @@ class Opinion(tf.Module):
 
 @pytest.fixture(scope="module")
 def opinion_server(tmp_path_factory):
-    base_path = tmp_path_factory.mktemp("albert")
+    """A server that reads all configuration files of the folder, but for the path of the model."""
+    folder = tmp_path_factory.mktemp("operator")
     module = Opinion()
+    base_path = folder / "albert"
     tf.saved_model.save(module, str(base_path / "1"), {"serving_default": module.answer})
-    with ModelServer({"albert": base_path}, rest_port=0, poll_seconds=None) as server:
+    models = folder / "models.config"
+    models.write_text(read("models.config").replace("/models/albert", str(base_path)))
+    options = {
+        "model_config_file": models,
+        "batching_parameters_file": FOLDER / "batching_parameters.txt",
+        "monitoring_config_file": FOLDER / "monitoring.config",
+    }
+    with ModelServer(rest_port=0, poll_seconds=None, **options) as server:
         yield server
 
 
@@ -39,51 +63,167 @@ def read(name):
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def shell(*command):
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=30)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
 def test_model_list_is_one():
-    config = text_format.Parse(read("models.config"), ModelServerConfig())
-    (model,) = config.model_config_list.config
+    (model,) = read_model_list(FOLDER / "models.config")
     assert (model.name, model.base_path) == ("albert", "/models/albert")
 
 
-def test_batch_sizes_rise_to_the_largest_batch():
-    text = re.sub("#.*", "", read("batching_parameters.txt"))
-    largest = int(re.search(r"max_batch_size \{ value: (\d+) \}", text)[1])
-    sizes = [int(size) for size in re.findall(r"allowed_batch_sizes: (\d+)", text)]
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == largest
+def test_batching_parameters_are_accepted():
+    options = read_batching_options(FOLDER / "batching_parameters.txt")
+    assert (options.max_batch_size, options.pad_variable_length_inputs) == (32, True)
+
+
+def test_metrics_are_where_prometheus_looks():
+    config = read_message(FOLDER / "monitoring.config", MonitoringConfig).prometheus_config
+    (job,) = yaml.safe_load(read("prometheus.yaml"))["scrape_configs"]
+    assert (config.enable, config.path) == (True, PATH)
+    assert (job["metrics_path"], job["static_configs"]) == (PATH, [{"targets": ["127.0.0.1:8501"]}])
+
+
+def known_flags():
+    """The flags of `tensorflow_model_server` that we pass on, with a value for each."""
+    every = ServerOptions(
+        model_config_file="x",
+        num_threads=1,
+        labels_for_unavailable=True,
+        batching_parameters_file="x",
+        per_model_batching=True,
+        monitoring_config_file="x",
+        ssl_config_file="x",
+    )
+    command = stock.command("x", None, 1, 2, every, Path())
+    return {flag.partition("=")[0] for flag in command[1:]}
 
 
 def test_compose_file_mounts_what_its_flags_and_the_model_list_name():
-    text = read("compose.yaml")
-    mounts = dict(re.findall(r"- (\S+?):(/\S+):ro", text))
-    named = set(re.findall(r"_file=(\S+)", text)) | {"/models/albert"}
+    service = yaml.safe_load(read("compose.yaml"))["services"]["albert"]
+    mounts = dict(mount.removesuffix(":ro").split(":") for mount in service["volumes"])
+    named = set(re.findall(r"_file=(\S+)", " ".join(service["command"]))) | {"/models/albert"}
     assert set(mounts.values()) == named
     assert all((FOLDER / path).is_file() for path in mounts if path.startswith("./"))
-    assert re.findall(r'"(\S+):\d+:\d+"', text) == ["127.0.0.1", "127.0.0.1"]
+    assert {flag.partition("=")[0] for flag in service["command"]} <= known_flags()
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
-def test_python_client_prints_every_answer(opinion_server, capsys):
-    spec = importlib.util.spec_from_file_location("predict", FOLDER / "predict.py")
-    client = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(client)
-    client.main(["A fine day.", "Too long by half.", "--address", opinion_server.address])
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash, as the image has it")
+def test_the_health_check_of_the_compose_file_tells_a_model_that_answers(opinion_server):
+    *command, line = yaml.safe_load(read("compose.yaml"))["services"]["albert"]["healthcheck"][
+        "test"
+    ]
+    line = line.replace("127.0.0.1/8501", opinion_server.rest_address.replace(":", "/"))
+    shell(*command[1:], line)
+    other = subprocess.run([*command[1:], line.replace("albert", "nobody")], timeout=30)
+    assert other.returncode == 1
+
+
+def test_manifests_probe_and_mount_what_is_there():
+    deployment, service = yaml.safe_load_all(read("kubernetes.yaml"))
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert {flag.partition("=")[0] for flag in container["args"]} <= known_flags()
+    assert container["readinessProbe"]["httpGet"] == {"path": METADATA, "port": "rest"}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"grpc": 8500, "rest": 8501}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == set(ports)
+    assert service["spec"]["selector"] == pod["metadata"]["labels"]
+    assert pod["metadata"]["annotations"]["prometheus.io/path"] == PATH
+    (generated,) = yaml.safe_load(read("kustomization.yaml"))["configMapGenerator"]
+    named = re.findall(r"_file=/config/(\S+)", " ".join(container["args"]))
+    assert sorted(named) == sorted(generated["files"])
+
+
+@needs_kubectl
+def test_kubectl_puts_the_manifests_together():
+    kinds = {one["kind"]: one for one in yaml.safe_load_all(shell("kubectl", "kustomize", FOLDER))}
+    name = kinds["ConfigMap"]["metadata"]["name"]
+    volumes = kinds["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "config", "configMap": {"name": name}} in volumes
+    assert kinds["ConfigMap"]["data"]["models.config"] == read("models.config")
+
+
+def test_envoy_asks_the_servers_that_its_text_names():
+    text = read("envoy.yaml")
+    resources = yaml.safe_load(text)["static_resources"]
+    clusters = {one["name"]: one for one in resources["clusters"]}
+    for name, flag in (("grpc", "port"), ("rest", "rest-port")):
+        endpoints = clusters[name]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        addresses = [one["endpoint"]["address"]["socket_address"] for one in endpoints]
+        started = re.findall(rf" --{flag} (\d+)", text)
+        assert [str(one["port_value"]) for one in addresses] == started
+        assert {one["address"] for one in addresses} == {"127.0.0.1"}
+    (check,) = clusters["rest"]["health_checks"]
+    assert check["http_health_check"]["path"] == METADATA
+    for listener in resources["listeners"]:
+        assert listener["address"]["socket_address"]["address"] == "127.0.0.1"
+        (manager,) = listener["filter_chains"][0]["filters"]
+        (host,) = manager["typed_config"]["route_config"]["virtual_hosts"]
+        assert host["routes"][0]["route"]["cluster"] in clusters
+
+
+@pytest.mark.parametrize("name", ["predict", "predict_async"])
+def test_python_clients_print_every_answer(opinion_server, capsys, name):
+    script(name).main(["A fine day.", "Too long by half.", "--address", opinion_server.address])
     printed = capsys.readouterr().out
     assert printed.split("Too long by half.")[0].startswith("A fine day.\n")
     assert "label: short" in printed.split("Too long by half.")[0]
     assert "label: long" in printed.split("Too long by half.")[1]
 
 
+def test_the_async_client_asks_again_when_the_server_is_busy(opinion_server):
+    client = script("predict_async")
+    options = {"num_threads": 1, "max_pending": 1, "poll_seconds": None}
+    texts = [f"text {number}" for number in range(8)]
+    base_path = opinion_server._configs[0].base_path
+    with ModelServer({"albert": base_path}, **options) as busy:
+        answers = asyncio.run(client.ask_all(busy.address, "albert", texts, at_once=4))
+    assert [answer["label"] for answer in answers] == ["short"] * 8
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_client_is_answered(opinion_server):
-    run = subprocess.run(
-        ["sh", str(FOLDER / "predict.sh"), opinion_server.rest_address],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert run.returncode == 0, run.stderr
+    printed = shell("sh", FOLDER / "predict.sh", opinion_server.rest_address)
     words = ('"AVAILABLE"', '"predictions"', '"outputs"', '"short"', '"long"')
-    assert all(word in run.stdout for word in words), run.stdout
+    assert all(word in printed for word in words), printed
+
+
+def test_grpcurl_asks_for_methods_and_fields_that_exist():
+    text = read("grpcurl.sh").replace("'\"$model\"'", "albert")
+    called = re.findall(r"(tensorflow\.serving\.\w+)/(\w+)", text)
+    pool = descriptor_pool.Default()
+    assert {m.DESCRIPTOR.package for m in (model_service_pb2, prediction_service_pb2)}
+    assert len(called) == 2
+    for service, method in called:
+        assert method in pool.FindServiceByName(service).methods_by_name
+    body = re.findall(r"-d '(\{.*?\})' \"\$server\" tensorflow\S+Predict", text, re.DOTALL)[-1]
+    request = json_format.Parse(body[body.rindex('{\n  "model_spec"') :], PredictRequest())
+    assert list(request.inputs["text"].string_val) == [b"A fine day."]
+    assert request.model_spec.name == "albert"
+
+
+def test_ssl_config_holds_key_and_certificates_as_they_are(tmp_path):
+    texts = {"key": "-----KEY-----\na+b/\n", "cert": '-----"C\\\nx=\n', "ca": "-----CA-----\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    files = [tmp_path / name for name in texts]
+    (tmp_path / "ssl.config").write_text(shell("sh", FOLDER / "ssl_config.sh", *files))
+    config = read_message(tmp_path / "ssl.config", SSLConfig)
+    assert [config.server_key, config.server_cert, config.custom_ca] == list(texts.values())
+    assert config.client_verify
+    (tmp_path / "ssl.config").write_text(shell("sh", FOLDER / "ssl_config.sh", *files[:2]))
+    assert not read_message(tmp_path / "ssl.config", SSLConfig).client_verify
 
 
 def test_files_that_the_readme_names_are_there():

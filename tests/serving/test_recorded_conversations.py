@@ -55,11 +55,18 @@ def conversations(shared):
     return json.loads((shared / "goldens/serving/conversations.json").read_text("utf-8"))
 
 
-@pytest.fixture(scope="module")
-def ask(shared):
+WAYS = [
+    pytest.param({}, id="one by one"),
+    pytest.param({"enable_batching": True}, id="in batches", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def ask(shared, request):
     """Sends raw bytes and returns the name of the status, and raw bytes or the message."""
     models = {"albert": shared / "goldens/serving/model"}
-    with running_server(models) as address, grpc.insecure_channel(address) as channel:
+    options = request.param
+    with running_server(models, **options) as address, grpc.insecure_channel(address) as channel:
 
         def send(rpc, request):
             service = "ModelService" if rpc == "GetModelStatus" else "PredictionService"
