@@ -1,6 +1,7 @@
 """A finished run on other data: loading its model, reading for it, scoring and asking it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
@@ -49,15 +50,13 @@ class TrainedRun:
                 that training never saw among it.
         """
         job, names = self.job, self.job.names_of(self.model)
-        is_part = data is None or (data.is_dir() and self.task.splits)
-        if data is None and split == "dev" and self.settings.get("dev"):
-            data, is_part = self.settings["dev"], False
-        elif data is None and self.settings.get("train"):
-            raise ValueError(f"{self.path} names no dev file of its own. Name one with --data.")
-        if not is_part:
+        has_parts = bool(self.task.splits) and not self.settings.get("train")
+        if data is None and split == "dev":
+            data = self.settings.get("dev")
+        if data is not None and not (Path(data).is_dir() and self.task.splits):
             return job.read_data(data, with_answers, names)
-        if not self.task.splits:
-            raise ValueError(f"{self.path} names no dev file of its own. Name one with --data.")
+        if data is None and not has_parts:
+            raise ValueError(f"{self.path} names no {split} file of its own. Name one with --data.")
         folder = data or self.settings.get("data")
         return self.task.read(job, split, folder, with_answers, names)
 

@@ -79,7 +79,13 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
 def _train(preparation: Preparation, strategy, evaluation):
     with strategy.scope():
         model = preparation.model
-        model.compile(make_optimizer(preparation), preparation.job.loss(model), metrics=[])
+        # Batches differ in length, and XLA would compile for each length anew.
+        model.compile(
+            make_optimizer(preparation),
+            preparation.job.loss(model),
+            metrics=[],
+            jit_compile=False,
+        )
     model.fit(
         preparation.batches(strategy.num_replicas_in_sync),
         epochs=preparation.epochs,

@@ -163,6 +163,24 @@ def test_a_trained_run_is_a_start_for_other_labels(finished, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_trained_run_is_a_start_for_another_task(finished, tmp_path):
+    train = tmp_path / "train.conll"
+    train.write_text("the O\ncat B-animal\n\n")
+    settings = FineTuneSettings(
+        out=tmp_path / "run",
+        task="entities",
+        train=train,
+        dev=train,
+        from_=str(finished[0]),
+        sequence_length=24,
+    )
+    model = prepare(settings).model
+    assert model.class_names == ["O", "B-animal", "I-animal"]
+    before = load_run(finished[0]).model.backbone.get_weights()
+    for ours, theirs in zip(model.backbone.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_pairs_and_several_labels_are_trained_too(settings, tmp_path):
     rows = [(text, text[::-1], f"{label};text") for text, label in ROWS * 16]
     train = write_rows(tmp_path / "pairs.tsv", rows, ("a", "b", "labels"))

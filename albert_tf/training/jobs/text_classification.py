@@ -82,7 +82,11 @@ class TextClassification(Job):
             )
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
-        """Reads a TSV, CSV or JSON-lines file, or `tfds:NAME:SPLIT`; see `read_examples`."""
+        """Reads a TSV, CSV or JSON-lines file, or `tfds:NAME:SPLIT`; see `read_examples`.
+
+        A `.txt` file has a text a line; where another column than `text` is wanted, it is TSV, as
+        Microsoft's files of MRPC are.
+        """
         self.check_names(class_names)
         known = class_names if self.problem != "regression" else None
         examples = read_examples(
@@ -94,6 +98,7 @@ class TextClassification(Job):
             class_names=self.values or known,
             separator=self.separator,
             header=self.header,
+            format="tsv" if str(path).endswith(".txt") and self.text != "text" else None,
         )
         if self.names and with_answers:
             return dataclasses.replace(examples, class_names=self.names)

@@ -43,6 +43,14 @@ def test_labels_of_files_get_the_names_of_the_task(tmp_path):
         job.read_data(path, class_names=["a", "b"])
 
 
+def test_a_table_may_be_called_txt_but_lines_stay_lines(tmp_path):
+    path = tmp_path / "msr.txt"
+    path.write_text("Quality\tone\tother\n1\ta\tb\n", encoding="utf-8-sig")
+    table = TextClassification(text="one", text_pair="other", label="Quality").read_data(path)
+    assert (table.texts, table.text_pairs, table.class_names) == (["a"], ["b"], ("1",))
+    assert len(TextClassification().read_data(path, with_answers=False)) == 2
+
+
 def rows_of(true, given, names):
     shares = dict.fromkeys(names, 0.0)
     return [
