@@ -181,6 +181,7 @@ def test_a_trained_run_is_a_start_for_another_task(finished, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_pairs_and_several_labels_are_trained_too(settings, tmp_path):
     rows = [(text, text[::-1], f"{label};text") for text, label in ROWS * 16]
     train = write_rows(tmp_path / "pairs.tsv", rows, ("a", "b", "labels"))
@@ -250,7 +251,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(settings, monkeypatch,
 
 
 def test_dev_rows_are_scored_between_the_ends_of_epochs(settings):
-    chosen = settings(ROWS * 4, epochs=1, batch_size=4, eval_steps=3)
+    chosen = settings(ROWS * 2, epochs=1, batch_size=4, eval_steps=3)
     summary = fine_tune(chosen, show=False)
     rows = [json.loads(line) for line in (chosen.out / "metrics.jsonl").read_text().splitlines()]
     steps = [row["step"] for row in rows if row["split"] == "dev"]
