@@ -77,7 +77,7 @@ class Requests(dict):
         answers = self._answers
 
         def expected():
-            outputs = answers.model(tf.nest.map_structure(tf.constant, ids), training=False)
+            outputs = answers.run(answers.model, tf.nest.map_structure(tf.constant, ids))
             return as_arrays(answers.named(outputs))
 
         return Request(with_lengths(ids), expected)

@@ -33,6 +33,7 @@ def export_saved_model(
     | --- | --- | --- |
     | classes, labels | `text` (`text_pair`) | `label`, `class_names`, `probabilities`, `logits` |
     | regression | `text` (`text_pair`) | `score` |
+    | early exit | `text` (`text_pair`) | as these, and `depth` |
     | question answering | `question`, `context` | `answer`, `start`, `end`, `score`, `null_odds` |
     | multiple choice | `text`, `choices` | `choice`, `index`, `probabilities`, `logits` |
     | token classes | `text` | `entity`, `label`, `start`, `end`, `score`, `num_entities` |

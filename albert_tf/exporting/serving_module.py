@@ -56,7 +56,7 @@ class _Hidden:
         # Functions of their own: the model, and all that is done to texts, stand in the file once,
         # however many signatures call them.
         self._run = _function(
-            lambda ids: network(ids, training=False), self._id_specs("padding_mask").values()
+            lambda ids: answers.run(network, ids), self._id_specs("padding_mask").values()
         ).get_concrete_function()
         self._texts = {}
         for name, inputs, answer, _ in answers.text_signatures():

@@ -2,13 +2,18 @@
 
 from albert_tf.exporting.answers.base import Answers
 from albert_tf.exporting.answers.choices import ChoiceAnswers
-from albert_tf.exporting.answers.classes import ClassAnswers, OrderAnswers
+from albert_tf.exporting.answers.classes import (
+    ClassAnswers,
+    EarlyExitAnswers,
+    OrderAnswers,
+)
 from albert_tf.exporting.answers.embeddings import EmbeddingAnswers
 from albert_tf.exporting.answers.entities import EntityAnswers
 from albert_tf.exporting.answers.masks import MaskAnswers
 from albert_tf.exporting.answers.spans import SpanAnswers
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
@@ -19,6 +24,7 @@ from albert_tf.tasks.token_classifier import AlbertTokenClassifier
 ANSWERS = {
     AlbertTextClassifier: ClassAnswers,
     AlbertTextEmbedder: EmbeddingAnswers,
+    AlbertEarlyExitClassifier: EarlyExitAnswers,
     AlbertTokenClassifier: EntityAnswers,
     AlbertQuestionAnswering: SpanAnswers,
     AlbertMultipleChoice: ChoiceAnswers,

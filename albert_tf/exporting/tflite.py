@@ -17,6 +17,7 @@ from albert_tf.exporting.requests import Requests
 from albert_tf.exporting.tasks import answers_of
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.staging import new_file, refuse_existing
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 
 # In 8 bits the range of the scores has 256 steps: -3e4 would leave one for all that is not padding.
 INT8_PADDING_SCORE = -20.0
@@ -134,6 +135,11 @@ def export_tflite(
     """
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
+    if isinstance(model, AlbertEarlyExitClassifier):
+        raise TypeError(
+            "A TFLite file has no early exit: its rows cannot leave the batch. Fine-tune an "
+            "AlbertTextClassifier, or serve a SavedModel."
+        )
     answers = answers_of(model, AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer))
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
     requests = Requests(answers, texts)

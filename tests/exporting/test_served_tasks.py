@@ -5,6 +5,7 @@ import pytest
 
 from albert_tf.exporting.verification import TEXT_OPS, ExportMismatchError, verify_saved_model
 from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
@@ -13,7 +14,17 @@ from albert_tf.tasks.token_classifier import AlbertTokenClassifier
 
 pytestmark = pytest.mark.slow
 
-KINDS = ["spans", "spans or none", "choices", "entities", "words", "masks", "order", "vectors"]
+KINDS = [
+    "spans",
+    "spans or none",
+    "choices",
+    "entities",
+    "words",
+    "masks",
+    "order",
+    "vectors",
+    "exits",
+]
 TAGS = ["O", "B-who", "I-who", "B-what", "I-what"]
 LONG = "Open the file and read every line of it, said (quietly) the cat, and 3 dogs did. " * 4
 # Same kernels and weights; row padding and graph rewrites change the order of float32 sums.
@@ -47,6 +58,7 @@ def kinds(backbone, tiny_tokenizer, shake, export_kinds):
         "words": centred(task(AlbertTokenClassifier, 3, preprocessing=short)),
         "masks": task(AlbertMaskedLM, preprocessing=row),
         "order": shake(AlbertPretrainer(backbone)),
+        "exits": task(AlbertEarlyExitClassifier, 3, patience=1, preprocessing=row),
         "vectors": task(AlbertTextEmbedder, preprocessing=row),
     }
     questions = {"question": ["Who said?", "What", ""], "context": [LONG, "", "A £5 note — Zoë."]}
@@ -138,6 +150,7 @@ def test_the_questions_tell_something(answers):
     assert entities["num_entities"][0] > 3 and entities["num_entities"][1] == 0
     assert {b"who", b"what"} <= set(entities["label"].flat)
     assert (answers["masks", "serving_default", "batch"]["num_masks"] == [1, 2, 3]).all()
+    assert len(set(answers["exits", "serving_default", "batch"]["depth"])) > 1
     assert len(set(answers["choices", "serving_default", "batch"]["choice"])) > 1
 
 

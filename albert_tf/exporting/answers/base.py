@@ -115,6 +115,10 @@ class Answers:
         preprocessor = getattr(self.model, "preprocessor", None)
         return self.options.tokenizer if preprocessor is None else preprocessor.tokenizer
 
+    def run(self, network, ids):
+        """The outputs of the network for ids, a dictionary of tensors."""
+        return network(ids, training=False)
+
     def encode(self, texts) -> dict:
         """The inputs of the network for texts, a dictionary of tensors, without anything else."""
         columns = tuple(texts.values())

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from albert_tf.data.packing import pack_segments
 from albert_tf.exporting.answers.base import Answers, TextSignature
+from albert_tf.tasks.early_exit import exit_early
 from albert_tf.tasks.sentence_order import check_order_model, order_probabilities
 
 ORDERS = ("in order", "swapped")
@@ -35,16 +36,19 @@ class ClassAnswers(Answers):
         return self.named(run(self.encode(texts)))
 
     def numbers(self, outputs):
-        if self.model.is_regression:
-            return {"score": tf.squeeze(outputs, axis=1)}
-        chances = tf.sigmoid if self.model.multi_label else tf.nn.softmax
-        return {"logits": tf.identity(outputs), "probabilities": chances(outputs)}
+        return self._numbers_of(outputs)
 
     def named(self, outputs):
-        numbers = self.numbers(outputs)
+        numbers = self._numbers_of(outputs)
         if self.model.is_regression:
             return numbers
         return numbers | with_names(outputs, self.class_names)
+
+    def _numbers_of(self, logits):
+        if self.model.is_regression:
+            return {"score": tf.squeeze(logits, axis=1)}
+        chances = tf.sigmoid if getattr(self.model, "multi_label", False) else tf.nn.softmax
+        return {"logits": tf.identity(logits), "probabilities": chances(logits)}
 
     def classify(self, named):
         """The answer to TF Serving's Classify call, which fixes these names."""
@@ -58,6 +62,31 @@ class ClassAnswers(Answers):
         columns = tuple(rows.values())
         logits = self.model.predict(columns if len(columns) > 1 else columns[0], verbose=0)
         return as_arrays(self.named(tf.constant(logits)))
+
+
+class EarlyExitAnswers(ClassAnswers):
+    """As `ClassAnswers`, and `depth`, int32 `(batch,)`: how many depths a row went through.
+
+    Rows leave the batch inside the graph, by the `patience` that the model has when exported.
+    """
+
+    def run(self, network, ids):
+        logits, depth = exit_early(network, ids)
+        # A lone text, or several that leave together, leave nobody to tell the shape by.
+        logits = tf.ensure_shape(logits, (None, self.model.num_classes))
+        return {"logits": logits, "depth": tf.ensure_shape(depth, (None,))}
+
+    def numbers(self, outputs):
+        return super().numbers(outputs["logits"]) | {"depth": outputs["depth"]}
+
+    def named(self, outputs):
+        return super().named(outputs["logits"]) | {"depth": outputs["depth"]}
+
+    def _expected(self, rows):
+        columns = tuple(rows.values())
+        texts = columns if len(columns) > 1 else columns[0]
+        logits, depth = map(tf.constant, self.model.predict_with_depths(texts))
+        return as_arrays(self.named({"logits": logits, "depth": depth}))
 
 
 class OrderAnswers(Answers):
