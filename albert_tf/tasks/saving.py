@@ -55,6 +55,8 @@ def save_checkpoint(model, path, format, tokenizer=None, dtype="float32"):
     refuse_existing(path)
     preprocessor = getattr(model, "preprocessor", None)
     tokenizer = tokenizer or (preprocessor and preprocessor.tokenizer)
+    if word == "text_embedder":  # a pooling has no weights
+        model, word = model.backbone, "backbone"
     with new_directory(path) as staged:
         options = {"dtype": dtype} if format == "hf" else {}
         _WRITERS[format](model, word, staged, tokenizer, **options)

@@ -8,7 +8,8 @@ from keras import ops
 class SmoothedCrossentropy(keras.losses.Loss):
     """Cross-entropy with a share of the answer spread over all tokens (Szegedy et al. 2016).
 
-    The mean is over tokens that count, not over texts.
+    The mean is over tokens that count, not over texts; under `tf.distribute` the mean of those of
+    the replicas.
 
     Args:
         label_smoothing: share in [0, 1); 0 is the plain cross-entropy.

@@ -8,6 +8,7 @@ import tensorflow as tf
 from albert_tf.layers.pooling import TextPooling
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import load_checkpoint
+from albert_tf.tasks.saving import save_checkpoint
 from albert_tf.tasks.text_embedder import AlbertTextEmbedder
 from albert_tf.tasks.text_embedder_losses import CosineError, InBatchNegatives, in_batch_accuracy
 from albert_tf.tasks.text_embedder_preprocessor import AlbertTextEmbedderPreprocessor
@@ -130,6 +131,16 @@ def test_a_preset_gives_vectors_back(embedder, backbone, preprocessor, tmp_path)
     assert (again.pooling, again.normalize, again.temperature) == ("max", False, 0.2)
     assert again.preprocessor.sequence_length == 24
     np.testing.assert_array_equal(again.predict(FIRSTS), model.predict(FIRSTS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["hf", "tf1"])
+def test_a_published_checkpoint_holds_the_backbone_of_an_embedder(embedder, tmp_path, format):
+    save_checkpoint(embedder, tmp_path / format, format)
+    again = load_checkpoint(tmp_path / format, "text_embedder")
+    assert again.preprocessor is not None
+    # Rows of another width are summed in another order.
+    np.testing.assert_allclose(again.predict(FIRSTS), embedder.predict(FIRSTS), atol=1e-6)
 
 
 @pytest.mark.slow
