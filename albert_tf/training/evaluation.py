@@ -50,15 +50,15 @@ class TrainedRun:
                 that training never saw among it.
         """
         job, names = self.job, self.job.names_of(self.model)
-        has_parts = bool(self.task.splits) and not self.settings.get("train")
-        if data is None and split == "dev":
-            data = self.settings.get("dev")
+        if data is None and self.settings.get("train"):
+            # Files of the user's own, which may be folders.
+            data = self.settings.get("dev") if split == "dev" else None
+            if data is None:
+                raise ValueError(f"{self.path} names no {split} file. Name one with --data.")
+            return job.read_data(data, with_answers, names)
         if data is not None and not (Path(data).is_dir() and self.task.splits):
             return job.read_data(data, with_answers, names)
-        if data is None and not has_parts:
-            raise ValueError(f"{self.path} names no {split} file of its own. Name one with --data.")
-        folder = data or self.settings.get("data")
-        return self.task.read(job, split, folder, with_answers, names)
+        return self.task.read(job, split, data or self.settings.get("data"), with_answers, names)
 
 
 def load_run(run, precision="float32", task=None, **options) -> TrainedRun:

@@ -38,11 +38,15 @@ class Finetune(FineTuneSettings):
 
     def start(self):
         from albert_tf.training.finetune import fine_tune
+        from albert_tf.training.run_files import model_folder
         from albert_tf.training.seeds import fine_tune_seeds
 
         summary = fine_tune(self) if self.seeds == 1 else fine_tune_seeds(self)
         print(json.dumps(summary["dev"], indent=2))
-        print(f"The run is in {self.out}: its numbers in summary.json, its model in model/.")
+        if summary["baseline"] is not None:
+            print(f"Without a model {summary['metrics'][0]} is {summary['baseline']:.4f} at best.")
+        model = model_folder(self.out).relative_to(self.out)
+        print(f"The run is in {self.out}: its numbers in summary.json, its model in {model}/.")
         if cut := summary.get("train_examples_cut"):
             total = summary["train_examples"]
             length = summary["options"]["sequence_length"]

@@ -8,7 +8,8 @@ import pytest
 from albert_tf import cli
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import task_class
-from albert_tf.training.jobs.table import FAMILIES, family_class
+from albert_tf.training.evaluation import TrainedRun
+from albert_tf.training.jobs.table import FAMILIES, TASKS, family_class
 
 CONTEXT = "The cat sat on the mat, and 3, 14 or 1,000 dogs did not."
 ARGUMENTS = {
@@ -137,3 +138,16 @@ def test_a_task_of_other_classes_is_refused(saved, capsys, glue):
     code, _, err = run_cli(capsys, "evaluate", *flags)
     assert code == 2
     assert "must be those of the task, entailment, not_entailment: got negative" in err
+
+
+def test_a_run_on_folders_of_its_own_reads_them_again(tmp_path):
+    (tmp_path / "mine" / "high").mkdir(parents=True)
+    questions = {"article": "", "questions": ["?"], "options": [["a", "b"]], "answers": ["A"]}
+    (tmp_path / "mine" / "high" / "1.txt").write_text(json.dumps(questions))
+    row = TASKS["race"]
+    job, _ = row.job({"levels": ("high",)})
+    folder = str(tmp_path / "mine")
+    run = TrainedRun("run", row, job, None, {"train": folder, "dev": folder})
+    assert len(run.read()) == 1
+    with pytest.raises(ValueError, match="run names no test file"):
+        run.read(split="test")
