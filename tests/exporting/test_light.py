@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated as schema
 
 from albert_tf.exporting.answers.base import AnswerOptions
+from albert_tf.exporting.light.asking import ask_file, ask_rows
 from albert_tf.exporting.light.model_file import LightModel
 from albert_tf.exporting.mobile.accuracy import AccuracyCheck, AccuracyDropError
 from albert_tf.exporting.tasks import answers_of
@@ -108,10 +109,17 @@ def test_every_task_answers_raw_text(
         assert len(got) == len(next(iter(rows.values())))
 
 
+def test_a_command_line_and_a_file_are_answered_alike(classes_file, texts, tmp_path):
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("\n".join(json.dumps({"text": text, "id": 3}) for text in texts))
+    rows = ask_file(classes_file, text=texts)
+    assert [row["text"] for row in rows] == texts and ask_rows(classes_file, lines) == rows
+
+
 def test_the_light_runtime_needs_no_tensorflow(classes_file):
     script = (
-        "import sys\nfrom albert_tf.exporting.light.model_file import LightModel\n"
-        "answers = LightModel(sys.argv[1]).answer(text=['What a film!'])\n"
+        "import sys\nfrom albert_tf.exporting.light.asking import ask_file\n"
+        "answers = ask_file(sys.argv[1], text=['What a film!'])\n"
         "assert answers[0]['label'] in ('dull', 'light', 'neither')\n"
         "heavy = {'tensorflow', 'keras', 'sentencepiece'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"

@@ -26,7 +26,7 @@ class LightModel:
 
     Attributes:
         description: what the file says of itself, a dictionary.
-        inputs: names of the texts that `answer` takes.
+        inputs, optional: names of the texts that `answer` takes, and of those it may take.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -45,14 +45,14 @@ class LightModel:
         tokenizer = DeviceTokenizer(files[VOCABULARY], text["lowercase"], text["keep_accents"])
         self._run = _Runner(path, self.description["sizes"], tokenizer.pad_id, num_threads)
         self._answers = answers_of(self.description, tokenizer, self._run)
-        self.inputs = self._answers.inputs
+        self.inputs, self.optional = self._answers.inputs, self._answers.optional
 
     def answer(self, **texts):
         """Answers rows of texts.
 
         Args:
-            **texts: lists of one length, named as in `inputs`; those in `optional` may be left
-                out. The rows of `choices` are lists.
+            **texts: lists of one length, named as in `inputs`; those in `optional` may be
+                left out. The rows of `choices` are lists.
 
         Returns:
             A dictionary for each row, with the keys of `albert_tf.serving.readable`.
@@ -60,13 +60,13 @@ class LightModel:
         Raises:
             ValueError: other names, or lists of different lengths.
         """
-        allowed = {*self.inputs, *self._answers.optional}
+        allowed = {*self.inputs, *self.optional}
         sizes = {len(column) for column in texts.values()}
         if not set(self.inputs) <= set(texts) <= allowed or len(sizes) > 1:
             got = ", ".join(f"{name} ({len(column)})" for name, column in texts.items())
             raise ValueError(
                 f"This model takes lists of one length named {', '.join(self.inputs)}"
-                f"{_also(self._answers.optional)}: got {got or 'none'}."
+                f"{_also(self.optional)}: got {got or 'none'}."
             )
         columns = zip(*texts.values(), strict=True)
         return [self._answers.answer(**dict(zip(texts, row, strict=True))) for row in columns]
