@@ -45,8 +45,9 @@ class Finetune(FineTuneSettings):
         print(json.dumps(summary["dev"], indent=2))
         if summary["baseline"] is not None:
             print(f"Without a model {summary['metrics'][0]} is {summary['baseline']:.4f} at best.")
-        model = model_folder(self.out).relative_to(self.out)
-        print(f"The run is in {self.out}: its numbers in summary.json, its model in {model}/.")
+        model = model_folder(self.out)
+        where = f", its model in {model.relative_to(self.out)}/" if model != self.out else ""
+        print(f"The run is in {self.out}: its numbers in summary.json{where}.")
         if cut := summary.get("train_examples_cut"):
             total = summary["train_examples"]
             length = summary["options"]["sequence_length"]
