@@ -118,7 +118,7 @@ class DevEvaluation(keras.callbacks.Callback):
             scores, rows = prep.job.evaluate(self._model_to_score(), prep.dev)
             self._keep_if_better(epoch, scores, rows)
         self.run.log("dev", self.steps, **scores)
-        shown = list(scores.items())[:6]
+        shown = list(scores.items())[:4]
         text = ", ".join(f"{name.replace('_', ' ')} {score:.4f}" for name, score in shown)
         place = f"epoch {epoch} of {prep.epochs}, update {self.steps}"
         self.progress.console.print(f"{place}: dev {text}")

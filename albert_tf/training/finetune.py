@@ -43,35 +43,26 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
     strategy = open_strategy(settings.strategy)
     with strategy.scope():
         preparation = prepare(settings)
-    job, model = preparation.job, preparation.model
-    described = preparation.describe()
+    job, described = preparation.job, preparation.describe()
     run = RunDirectory(settings.out, as_values(preparation.settings), settings.seed)
     started = time.monotonic()
     evaluation = DevEvaluation(preparation, run, show=show)
     _train(preparation, strategy, evaluation)
+    further = {} if evaluation.best_weights is None else _save_best(preparation, evaluation)
+    baselines = job.baselines(preparation.train, preparation.dev, preparation.model)
+    baseline = best_baseline(job, baselines, evaluation.leader)
     summary = described | {
         "epochs_done": -(-evaluation.steps // preparation.steps_per_epoch),
         "best_epoch": evaluation.best_epoch,
         "best_step": evaluation.best_step,
         "metrics": list(evaluation.best_scores or ()),
         "dev": evaluation.best_scores,
-    }
-    if evaluation.best_weights is not None:
-        model.set_weights(evaluation.best_weights)
-        best = copy_of(model)
-        job.finish(best, evaluation.best_scores)
-        best.save_to_preset(Path(settings.out) / MODEL)
-        _write_answers(job, evaluation.best_rows, preparation.dev, settings.out, DEV_ANSWERS)
-        for name, examples in preparation.also.items():
-            summary[name], rows = job.evaluate(best, examples)
-            _write_answers(job, rows, examples, settings.out, name)
-    baselines = job.baselines(preparation.train, preparation.dev, model)
-    summary |= {
+        **further,
         "baselines": baselines,
-        "baseline": best_baseline(job, baselines, evaluation.leader),
+        "baseline": baseline,
         "seconds": round(time.monotonic() - started, 1),
+        "warnings": warnings_of(job, evaluation, baseline),
     }
-    summary["warnings"] = warnings_of(job, evaluation, summary["baseline"])
     run.finish(summary)
     return summary
 
@@ -95,9 +86,22 @@ def _train(preparation: Preparation, strategy, evaluation):
     )
 
 
-def _write_answers(job, rows, examples, out, name):
+def _save_best(preparation: Preparation, evaluation) -> dict:
+    """Writes the best model and its answers; returns its scores on further parts of the data."""
+    job, out, found = preparation.job, Path(preparation.settings.out), {}
+    preparation.model.set_weights(evaluation.best_weights)
+    best = copy_of(preparation.model)
+    job.finish(best, evaluation.best_scores)
+    best.save_to_preset(out / MODEL)
+    _write_answers(job, evaluation.best_rows, preparation.dev, out / DEV_ANSWERS)
+    for name, examples in preparation.also.items():
+        found[name], rows = job.evaluate(best, examples)
+        _write_answers(job, rows, examples, out / name)
+    return found
+
+
+def _write_answers(job, rows, examples, folder):
     if rows:
-        folder = Path(out) / name
         folder.mkdir()
         job.write(rows, folder, examples)
 
