@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.exporting.answers.base import AnswerOptions
+from albert_tf.exporting.light.model_file import check_runtime
 from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
 from albert_tf.exporting.mobile.description import describe, files_of
 from albert_tf.exporting.mobile.encoder import for_mobile
@@ -63,7 +64,7 @@ def export_tflite(
     pair=False,
     top_k=5,
     texts=None,
-    verify=True,
+    verify=False,
     accuracy=None,
     metadata=True,
     tokenizer=None,
@@ -115,7 +116,7 @@ def export_tflite(
             activations on; as in `export_saved_model`. None for a few of our own, which are too
             few for `int8`.
         verify: whether to run the file in a process with `ai_edge_litert` and no TensorFlow, and
-            compare its answers with the Keras model's.
+            compare its answers with the Keras model's. It needs that package.
         accuracy: `AccuracyCheck`: what the model and the file are scored by; None to score neither.
         metadata: whether the file carries its description, vocabulary and class names, as Android's
             and iOS's readers of TFLite metadata find them, and `LightModel` does.
@@ -129,10 +130,13 @@ def export_tflite(
             run; nothing is written.
         AccuracyDropError: the file scores too much below the model; nothing is written.
         FileExistsError: `path` exists.
+        ModuleNotFoundError: `verify` or `accuracy` without the package `ai_edge_litert`.
         TypeError: there is no export for this class of model.
         ValueError: an argument is out of its range, the model was quantized by Keras, or there is
             too little text to measure ranges on.
     """
+    if verify or accuracy is not None:
+        check_runtime()
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
     if isinstance(model, AlbertEarlyExitClassifier):
@@ -142,6 +146,7 @@ def export_tflite(
         )
     answers = answers_of(model, AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer))
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
+    text_graph = TextGraph(answers, seq_len) if "text" in signatures else None
     requests = Requests(answers, texts)
     rows = MobileRows(requests["tokens"].feeds, batch_size, num_choices, seq_len)
     if quantization == "int8" and (texts is None or len(rows) < LEAST_ROWS):
@@ -151,7 +156,6 @@ def export_tflite(
         )
     padding_score = INT8_PADDING_SCORE if quantization == "int8" else PADDING_SCORE
     network = for_mobile(copy_in(model, "float32"), rolled, padding_score)
-    text_graph = TextGraph(answers, seq_len) if "text" in signatures else None
     module = MobileModule(answers, network, batch_size, seq_len, num_choices, text_graph)
     content = convert(
         module,

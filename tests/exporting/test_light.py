@@ -32,7 +32,7 @@ TAGS = ["O", "B-who", "I-who", "B-what", "I-what"]
 @pytest.fixture(scope="module")
 def classes_file(classifier, tmp_path_factory):
     path = tmp_path_factory.mktemp("light") / "classes.tflite"
-    return export_tflite(classifier, path, "none", seq_len=48, verify=False)
+    return export_tflite(classifier, path, "none", seq_len=48)
 
 
 def assert_close(got, expected):
@@ -97,7 +97,7 @@ def test_every_task_answers_raw_text(
     }[task]()
     options = {"tokenizer": tiny_tokenizer} if task == "order" else {}
     path = tmp_path / "m.tflite"
-    export_tflite(model, path, quantization, seq_len=48, verify=False, **options)
+    export_tflite(model, path, quantization, seq_len=48, **options)
     answers = answers_of(model, AnswerOptions(**options))
     signature = answers.text_signatures()[-1 if task == "choices" else 0]
     samples = rows or answers.sample_rows()
@@ -166,7 +166,7 @@ def test_weights_begin_at_multiples_of_sixteen(classes_file):
 @pytest.mark.slow
 def test_metadata_changes_no_answer(classes_file, classifier, tmp_path):
     bare = tmp_path / "bare.tflite"
-    export_tflite(classifier, bare, "none", seq_len=48, verify=False, metadata=False)
+    export_tflite(classifier, bare, "none", seq_len=48, metadata=False)
     inputs = {name: np.ones((1, 48), np.int32) for name in ("token_ids", "segment_ids")}
     inputs["input_length"] = np.array([7], np.int32)
     outputs = [
@@ -208,7 +208,7 @@ def test_a_file_that_scores_too_low_is_not_written(classifier, texts, tmp_path):
     truth = classifier.predict(texts, verbose=0).argmax(axis=1)
     check = AccuracyCheck(score, name="accuracy", max_drop=0.1)
     with pytest.raises(AccuracyDropError, match=r"accuracy .* it is 0\.5000, and 1\.0000"):
-        export_tflite(classifier, tmp_path / "m.tflite", seq_len=48, verify=False, accuracy=check)
+        export_tflite(classifier, tmp_path / "m.tflite", seq_len=48, accuracy=check)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -238,7 +238,7 @@ def test_a_stand_in_scores_as_the_model(backbone, tiny_tokenizer, shake, texts, 
     }
     for name, (model, ask) in asked.items():
         path = tmp_path / f"{name}.tflite"
-        export_tflite(model, path, "none", seq_len=40, verify=False, accuracy=check(name, ask))
+        export_tflite(model, path, "none", seq_len=40, accuracy=check(name, ask))
         np.testing.assert_allclose(*seen[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
@@ -261,7 +261,9 @@ def test_raw_text_goes_into_the_graph(
         "any size": (classifier, {"texts": odd, "batch_size": None, "seq_len": None}),
     }[kind]
     path = tmp_path / "m.tflite"
-    export_tflite(model, path, "none", signatures=("tokens", "text"), **{"seq_len": 48} | options)
+    export_tflite(
+        model, path, "none", verify=True, signatures=("tokens", "text"), **{"seq_len": 48} | options
+    )
     content = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
     custom = {code.customCode for code in content.operatorCodes if code.customCode}
     assert custom == {b"TFText>FastSentencepieceTokenize", b"RaggedTensorToTensor"}

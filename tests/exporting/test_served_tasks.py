@@ -1,5 +1,7 @@
 """Exports of all tasks in a fresh process, against the methods that users of the models call."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -178,3 +180,24 @@ def test_bfloat16_passes_its_check_for_spans_too(kinds, tmp_path):
     path = export_saved_model(model, tmp_path / "m", dtype="bfloat16", fresh_process=True)
     with pytest.raises(ExportMismatchError, match="The signature tokens"):
         verify_saved_model(model, path, tolerance=1e-7)
+
+
+def test_a_client_reads_the_answers_of_our_server(kinds, tmp_path):
+    from albert_tf.serving.client import Client
+    from albert_tf.serving.server import running_server
+
+    for kind in ("spans", "choices", "entities", "masks"):
+        shutil.copytree(kinds[kind].directory, tmp_path / kind / "1")
+    bases = {path.name: path for path in tmp_path.iterdir()}
+    context = "The cat sat on the mat."
+    with running_server(bases) as address, Client(address, timeout=300) as client:
+        (spans,) = client.answer("spans", question=["Who sat?"], context=[context])
+        (best,) = client.answer("spans", "n_best", question=["Who sat?"], context=[context])
+        choices = client.answer("choices", text=["a", "b"], choices=[["x", "y", "z"], ["u", "v"]])
+        (entities,) = client.answer("entities", text=[LONG])
+        (masks,) = client.answer("masks", text=["the [MASK] sat"])
+    assert spans["answer"] == context[spans["start"] : spans["end"]]
+    assert best["answers"][0]["text"] == spans["answer"] and best["null_odds"] == spans["null_odds"]
+    assert [len(row["probabilities"]) for row in choices] == [3, 2]
+    assert all(LONG[e["start"] : e["end"]] == e["entity"] for e in entities["entities"])
+    assert len(masks["masks"][0]["words"]) == 3 and "[MASK]" not in masks["filled"]

@@ -38,7 +38,7 @@ def small():
 @pytest.fixture(scope="module", params=QUANTIZATIONS)
 def converted(request, small, tmp_path_factory):
     path = tmp_path_factory.mktemp("tflite") / "small.tflite"
-    return request.param, export_tflite(small, path, request.param, seq_len=SEQ_LEN, verify=False)
+    return request.param, export_tflite(small, path, request.param, seq_len=SEQ_LEN)
 
 
 def inputs_of(config, num_rows, seq_len, seed=0):
@@ -103,9 +103,7 @@ def test_what_stands_behind_the_length_does_not_count(converted):
 
 
 def test_any_batch_and_any_length_fit_a_dynamic_file(classifier, tiny_config, tmp_path):
-    path = export_tflite(
-        classifier, tmp_path / "m.tflite", "none", seq_len=None, batch_size=None, verify=False
-    )
+    path = export_tflite(classifier, tmp_path / "m.tflite", "none", seq_len=None, batch_size=None)
     assert [op.customCode for op in operators_of(path) if op.customCode] == []
     for num_rows, seq_len in ((1, 5), (3, 48)):
         inputs = inputs_of(tiny_config, num_rows, seq_len)
@@ -117,7 +115,7 @@ def test_any_batch_and_any_length_fit_a_dynamic_file(classifier, tiny_config, tm
 def test_a_regression_answers_with_its_score(make_classifier, tiny_config, tmp_path):
     model = make_classifier(1)
     path = tmp_path / "m.tflite"
-    export_tflite(model, path, "none", seq_len=16, batch_size=2, rolled=False, verify=False)
+    export_tflite(model, path, "none", seq_len=16, batch_size=2, rolled=False)
     inputs = inputs_of(tiny_config, 2, 16)
     got = run(path, inputs)
     np.testing.assert_allclose(got["score"], model(for_keras(inputs))[:, 0], atol=1e-5)
@@ -126,7 +124,7 @@ def test_a_regression_answers_with_its_score(make_classifier, tiny_config, tmp_p
 
 def test_a_pretrainer_scores_masked_words(backbone, tiny_config, tmp_path):
     model = AlbertPretrainer(backbone)
-    path = export_tflite(model, tmp_path / "m.tflite", "none", seq_len=16, verify=False)
+    path = export_tflite(model, tmp_path / "m.tflite", "none", seq_len=16)
     positions = {"mask_positions": np.array([[2, 5]], "int32")}
     inputs = inputs_of(tiny_config, 1, 16) | positions
     expected = model(for_keras(inputs), training=False)

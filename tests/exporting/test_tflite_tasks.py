@@ -84,7 +84,7 @@ def written(request, models, tmp_path_factory):
     """Each file was compared with Keras, in the light runtime, as it was written."""
     task, quantization = request.param
     path = tmp_path_factory.mktemp("tflite") / f"{task}.tflite"
-    export_tflite(models[task], path, quantization, seq_len=32, num_choices=2)
+    export_tflite(models[task], path, quantization, seq_len=32, num_choices=2, verify=True)
     return task, quantization, path
 
 
@@ -119,7 +119,12 @@ def test_sizes_are_fixed_where_they_are_given(written):
 def test_two_signatures_share_one_copy_of_the_weights(models, quantization, tmp_path):
     path = tmp_path / "m.tflite"
     export_tflite(
-        models["masks"], path, quantization, seq_len=32, signatures=("tokens", "features")
+        models["masks"],
+        path,
+        quantization,
+        seq_len=32,
+        signatures=("tokens", "features"),
+        verify=True,
     )
     weights = models["masks"].count_params() * NUM_BYTES[quantization]
     assert path.stat().st_size < 1.06 * weights
@@ -142,13 +147,13 @@ def lines():
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_real_text_passes_the_check(reader, lines, quantization, tmp_path):
     path = tmp_path / "m.tflite"
-    export_tflite(reader, path, quantization, seq_len=32, texts=lines)
+    export_tflite(reader, path, quantization, seq_len=32, texts=lines, verify=True)
     assert path.stat().st_size < 1.05 * NUM_BYTES[quantization] * reader.count_params()
 
 
 def test_any_length_and_any_batch_pass_the_check(reader, lines, tmp_path):
     path = tmp_path / "m.tflite"
-    export_tflite(reader, path, "none", seq_len=None, batch_size=None, texts=lines[:3])
+    export_tflite(reader, path, "none", seq_len=None, batch_size=None, texts=lines[:3], verify=True)
     assert path.exists()
 
 
@@ -161,5 +166,5 @@ def test_a_file_that_says_something_else_is_not_written(reader, lines, tmp_path,
     tflite_copy = tflite.copy_in
     monkeypatch.setattr(tflite, "copy_in", spoilt)
     with pytest.raises(ExportMismatchError, match="The signature tokens, row 0"):
-        export_tflite(reader, tmp_path / "m.tflite", seq_len=32, texts=lines)
+        export_tflite(reader, tmp_path / "m.tflite", seq_len=32, texts=lines, verify=True)
     assert list(tmp_path.iterdir()) == []

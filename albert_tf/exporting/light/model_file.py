@@ -4,6 +4,7 @@ model = LightModel("films.tflite")
 model.answer(text=["A fine day."])  # [{"label": "good", "probabilities": {...}}]
 """
 
+import importlib.util
 import json
 import zipfile
 from pathlib import Path
@@ -100,10 +101,19 @@ def read_metadata(path):
     return description, files
 
 
+def check_runtime():
+    """Raises `ModuleNotFoundError` where the light runtime is not installed."""
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        raise ModuleNotFoundError(
+            "Running TFLite files needs the package ai-edge-litert: pip install ai-edge-litert."
+        )
+
+
 class _Runner:
     """The signature `tokens` of a file, on rows of any length that fits."""
 
     def __init__(self, path, sizes, pad_id, num_threads):
+        check_runtime()
         from ai_edge_litert.interpreter import Interpreter
 
         self.longest = sizes["seq_len"] or sizes["max_position_embeddings"]
