@@ -36,6 +36,11 @@ EXTRAS = {
         "tensorflow-datasets>=4.9.9,<5",  # GLUE and others by name, where there is a network
         "apache-beam[tfrecord]>=2.70,<3",  # pretraining data at scale
     ],
+    "docs": [  # Sphinx: mkdocs-material ends its maintenance in 11/2026, MkDocs 1 has ended
+        "sphinx>=9,<10",  # builds docs/, with the reference out of the docstrings
+        "myst-parser>=5,<6",  # reads its Markdown
+        "furo>=2025.12",  # its looks
+    ],
     "notebooks": [
         "jupyterlab>=4.4,<5",  # opens the notebooks
         "nbclient>=0.10,<1",  # executes them in the tests
