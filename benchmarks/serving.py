@@ -39,7 +39,7 @@ from albert_tf.config import AlbertConfig
 from albert_tf.serving.client import Client
 
 REPOSITORY = Path(__file__).parents[1]
-model = SimpleNamespace(**runpy.run_path(REPOSITORY / "benchmarks" / "serving_model.py"))
+model = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "benchmarks" / "serving_model.py")))
 BATCHING = REPOSITORY / "export" / "batching_parameters.txt"
 PEER = "torch"
 PLAIN = "unbatched"
@@ -229,7 +229,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="file for the numbers, as JSON")
     options = parser.parse_args()
-    console, report = Console(), {}
+    console, report = Console(width=110), {}
     lines = model.sentences(options.texts, options.packages, 20_000, options.seed)
     texts = lines[: options.requests]
     config = model.TINY if options.size == "tiny" else AlbertConfig.from_preset(options.size)

@@ -34,8 +34,8 @@ from rich.console import Console
 from rich.table import Table
 
 REPOSITORY = Path(__file__).parents[1]
-serving = SimpleNamespace(**runpy.run_path(REPOSITORY / "benchmarks" / "serving_model.py"))
-soak_clients = SimpleNamespace(**runpy.run_path(REPOSITORY / "benchmarks" / "soak_clients.py"))
+serving = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "benchmarks" / "serving_model.py")))
+soak_clients = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "benchmarks" / "soak_clients.py")))
 
 BATCHING = """
 max_batch_size { value: 8 } batch_timeout_micros { value: 1000 } max_enqueued_batches { value: 2 }

@@ -20,7 +20,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 REPOSITORY = Path(__file__).parents[1]
-hostile = SimpleNamespace(**runpy.run_path(REPOSITORY / "tests" / "serving" / "hostile.py"))
+hostile = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "tests" / "serving" / "hostile.py")))
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 AFTER_SIGTERM = "after SIGTERM, all kinds"

@@ -157,7 +157,8 @@ class BatchQueue:
         # Not the fullest first: there might always be one that is fuller.
         likeness, tasks = min(ready or self._waiting.items(), key=lambda item: item[1][0].arrived)
         batch = companions(tasks, self.options.largest_batch)
-        left = [task for task in tasks if task not in batch]
+        chosen = set(map(id, batch))
+        left = [task for task in tasks if id(task) not in chosen]
         if left:
             self._waiting[likeness] = left
         else:

@@ -184,8 +184,11 @@ class _HttpServer(ThreadingHTTPServer):
 
     def drain(self, seconds: float | None) -> None:
         """Waits for the requests under way, None for as long as it takes; cuts off the rest."""
+        ends = float("inf") if seconds is None else time.monotonic() + seconds
         with self._changed:
-            self._changed.wait_for(lambda: not self._connections, seconds)
+            while self._connections and time.monotonic() < ends:
+                self._changed.wait(0.1)
+                self.service_actions()
         self._cut_off(lambda _: True)
         with self._changed:
             self._changed.wait_for(lambda: not self._connections)

@@ -21,6 +21,7 @@ class Loader:
         batching: how to batch; None for not at all.
         per_model: batch only the versions that hold a file that says how.
         metrics: where warm-up and batches are counted.
+        bfloat16: as in `Servable`.
     """
 
     def __init__(
@@ -28,9 +29,10 @@ class Loader:
         batching: BatchingOptions | None = None,
         per_model: bool = False,
         metrics: Metrics | None = None,
+        bfloat16: bool = False,
     ):
         self._batching = batching
-        self._per_model = per_model
+        self._per_model, self._bfloat16 = per_model, bfloat16
         self._metrics = metrics or Metrics()
         self._threads = batching and BatchThreads(batching.num_batch_threads, self._metrics)
 
@@ -44,7 +46,7 @@ class Loader:
         if batching is not None and self._per_model:
             batching = options_of_version(directory, batching)
         try:
-            servable = Servable(name, number, directory)
+            servable = Servable(name, number, directory, self._bfloat16)
         except OSError as error:
             raise serving_error(
                 grpc.StatusCode.DATA_LOSS, f"Cannot read {directory}: {error}"

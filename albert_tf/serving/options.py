@@ -34,6 +34,8 @@ class ServerOptions:
             twice the rows of a batch, so that one batch can form while another runs.
         max_pending: requests of either kind that may wait for such a thread; more are refused
             with RESOURCE_EXHAUSTED, over REST with 503.
+        bfloat16: let TensorFlow compute in bfloat16 what stands it, where the processor has it
+            (`--mixed_precision=bfloat16`).
     """
 
     poll_seconds: float | None = 1.0
@@ -49,6 +51,7 @@ class ServerOptions:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     num_threads: int | None = None
     max_pending: int = 200
+    bfloat16: bool = False
 
     @property
     def batches(self) -> bool:

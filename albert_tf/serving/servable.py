@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the text ops that a graph may contain
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.util import deprecation
@@ -39,8 +40,12 @@ class Servable:
         signatures: name -> `SignatureDef`.
     """
 
-    def __init__(self, name: str, version: int, directory: Path):
+    def __init__(self, name: str, version: int, directory: Path, bfloat16: bool = False):
         """Loads the SavedModel of a version directory.
+
+        Args:
+            bfloat16: let TensorFlow compute in bfloat16 what stands it; the weights stay as they
+                are. Does nothing where the processor has no such instructions.
 
         Raises:
             ServingError: there is none, it is damaged, or it needs an op that is not here.
@@ -49,7 +54,11 @@ class Servable:
         self.version = version
         _check_saved_model(directory)
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph)
+        config = tf.compat.v1.ConfigProto()
+        if bfloat16:
+            rewriting = config.graph_options.rewrite_options
+            rewriting.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _load_failures_as_serving_errors(), deprecation.silence():
                 meta_graph = tf.compat.v1.saved_model.load(

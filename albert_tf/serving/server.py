@@ -84,7 +84,7 @@ class ModelServer:
             OSError: a port is taken.
         """
         options = self._options
-        loader = Loader(self._batching, options.per_model_batching, self._metrics)
+        loader = Loader(self._batching, options.per_model_batching, self._metrics, options.bfloat16)
         manager = ModelManager(options.poll_seconds, loader, options.labels_for_unavailable)
         observer = Observer(manager, self._metrics)
         num_threads = options.threads_for(self._batching.largest_batch if self._batching else 1)

@@ -48,6 +48,7 @@ def command(
     flags["enable_per_model_batching_parameters"] = options.per_model_batching
     flags["monitoring_config_file"] = options.monitoring_config_file
     flags["ssl_config_file"] = options.ssl_config_file
+    flags["mixed_precision"] = "bfloat16" if options.bfloat16 else None
     # In the binary it is off unless asked for; in the embedded server it is always on.
     flags["enable_grpc_healthcheck_service"] = True
     if options.max_message_bytes != ServerOptions.max_message_bytes:

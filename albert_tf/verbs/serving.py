@@ -1,6 +1,5 @@
 """The verb that answers for models over the network."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,16 +64,7 @@ class Serve:
         if bool(self.model) == bool(self.model_config_file):
             raise ValueError("Give --model or --model-config-file: one of them, and not both.")
 
-    @property
-    def needs_tensorflow(self):
-        """Whether it may be loaded ahead; how it multiplies must be said before."""
-        return not self.bfloat16
-
     def start(self):
-        # oneDNN, and TensorFlow with it, read these once, when they load.
-        if self.bfloat16:
-            os.environ["TF_SET_ONEDNN_FPMATH_MODE"] = "BF16"
-            os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
         from albert_tf.serving.errors import ServingError
         from albert_tf.serving.server import serve
 
@@ -109,4 +99,5 @@ class Serve:
             "max_message_bytes": self.max_message_bytes,
             "num_threads": self.grpc_max_threads,
             "max_pending": self.max_pending,
+            "bfloat16": self.bfloat16,
         }

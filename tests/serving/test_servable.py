@@ -1,6 +1,7 @@
 """SavedModels of other makes, and broken ones."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,3 +114,35 @@ def test_a_saved_model_for_something_else_than_serving_is_refused(tmp_path):
         builder.save()
     with pytest.raises(NotFoundError, match=r"supplied tags: \{ serve \}.*\['train'\]"):
         Servable("other", 1, tmp_path / "1")
+
+
+class Product(tf.Module):
+    """Two matrix products in a row, which bfloat16 speeds up."""
+
+    def __init__(self):
+        super().__init__()
+        values = np.random.default_rng(0).normal(size=(2, 128, 128)) / 12
+        self.weights = tf.Variable(values.astype(np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 128], tf.float32, "x")])
+    def apply(self, x):
+        return {"y": tf.nn.relu(x @ self.weights[0]) @ self.weights[1]}
+
+
+def test_bfloat16_is_a_little_less_exact(tmp_path):
+    module = Product()
+    tf.saved_model.save(module, str(tmp_path / "1"), {"serving_default": module.apply})
+    x = np.random.default_rng(1).normal(size=(64, 128)).astype(np.float32)
+    answers = []
+    for bfloat16 in (False, True):
+        servable = Servable("product", 1, tmp_path / "1", bfloat16)
+        signature = servable.signatures["serving_default"]
+        feeds = {signature.inputs["x"].name: x}
+        answers.extend(servable.run(feeds, [signature.outputs["y"].name]).values())
+        servable.close()
+    exact, rounded = answers
+    # bfloat16 keeps 8 bits of a number; the sums are of 128 such products.
+    assert np.abs(rounded - exact).max() < 0.05 * np.abs(exact).max()
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.exists() and "avx512_bf16" in cpu_info.read_text():
+        assert np.abs(rounded - exact).max() > 1e-4

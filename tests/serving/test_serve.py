@@ -17,6 +17,7 @@ from albert_tf.serving.client import Client
 from albert_tf.serving.errors import NotFoundError
 from albert_tf.serving.options import ServerOptions
 from albert_tf.serving.server import serve
+from albert_tf.verbs.serving import Serve
 
 # Writes down its arguments and its model list, then waits ten seconds to be told to stop.
 STUB = """#!/bin/sh
@@ -164,6 +165,7 @@ def test_the_real_server_gets_every_option_under_its_own_name(tmp_path):
         ssl_config_file="ssl.config",
         rest_timeout=1.5,
         max_message_bytes=4096,
+        bfloat16=True,
     )
     assert stock.command("server", None, 1, 2, options, tmp_path) == [
         "server",
@@ -178,6 +180,12 @@ def test_the_real_server_gets_every_option_under_its_own_name(tmp_path):
         "--batching_parameters_file=batching.txt",
         "--monitoring_config_file=monitoring.config",
         "--ssl_config_file=ssl.config",
+        "--mixed_precision=bfloat16",
         "--enable_grpc_healthcheck_service=true",
         "--grpc_channel_arguments=grpc.max_receive_message_length=4096",
     ]
+
+
+def test_the_verb_leaves_every_option_at_its_default():
+    verb = Serve(model=("scale=somewhere",))
+    assert ServerOptions(**verb._options()) == ServerOptions()
