@@ -86,11 +86,13 @@ class Preparation:
 
     def describe(self) -> dict:
         """Sizes of data, model and training, as JSON values."""
-        model = self.model
+        model, data = self.model, self.job.describe(self.model, self.train, self.dev)
+        longest = self.settings.sequence_length
+        longest = min(longest, data.get("longest_train_example_in_tokens", longest))
         return {
             "task": self.settings.task,
             "options": dict(sorted(options_in(as_values(self.settings)).items())),
-            **self.job.describe(model, self.train, self.dev),
+            **data,
             "train_examples": len(self.train),
             "dev_examples": len(self.dev),
             "vocabulary_size": model.backbone.albert_config.vocab_size,
@@ -100,7 +102,7 @@ class Preparation:
                 model,
                 self.settings,
                 rows=self.job.rows_an_example(self.train) * self.settings.batch_size,
-                tokens_a_row=self.settings.sequence_length,
+                tokens_a_row=longest,
             ),
             "precision": model.dtype_policy.name,
             "steps_per_epoch": self.steps_per_epoch,

@@ -183,3 +183,18 @@ def test_options_that_do_not_fit_are_refused(settings, changes, message):
 def test_numbers_outside_of_their_range_are_refused(settings, changes, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(settings(), **changes)
+
+
+def test_mnli_is_scored_on_both_of_its_dev_files(settings, tmp_path):
+    folder = tmp_path / "MNLI"
+    folder.mkdir()
+    labels = ("neutral", "entailment", "contradiction")
+    lines = "".join(f"a film\ta story\t{label}\n" for label in labels)
+    for name in ("train", "dev_matched", "dev_mismatched"):
+        (folder / f"{name}.tsv").write_text("sentence1\tsentence2\tgold_label\n" + lines)
+    preparation = prepare(settings(task="mnli", train=None, dev=None, data=tmp_path))
+    assert list(preparation.also) == ["dev_mismatched"]
+    assert preparation.model.class_names == ["contradiction", "entailment", "neutral"]
+    # What is saved repeats the run: every option of the task has its value.
+    assert preparation.settings.text == "sentence1"
+    assert preparation.settings.metrics == ("accuracy",)
