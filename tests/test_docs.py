@@ -8,6 +8,7 @@ import argparse
 import ast
 import functools
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -128,3 +129,16 @@ def test_the_reference_has_all_public_names():
     page = text_of(ROOT / "docs" / "reference" / "api.md")
     public = set(albert_tf.__all__) - {"__version__"}
     assert {name for name in public if f"albert_tf.{name}\n" not in page} == set()
+
+
+def test_the_drawing_of_the_tour_is_the_one_that_imports_are_held_to():
+    allowed = runpy.run_path(ROOT / "tests" / "test_architecture.py")["MAY_IMPORT"]
+    table = re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", text_of(ROOT / "docs" / "tour.md"), re.M)
+    below = {room: set(rooms.split(", ")) for room, rooms in table if room in allowed}
+    for room, stands_on in below.items():
+        assert stands_on <= set(allowed[room].split())
+        reached, found = set(), {room}
+        while found - reached:
+            reached |= found
+            found = set().union(*(below.get(one, set()) for one in reached))
+        assert set(allowed[room].split()) <= reached, room
