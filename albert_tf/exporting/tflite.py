@@ -110,7 +110,8 @@ def export_tflite(
             of each step.
         num_choices: fixed number of choices, or None for any.
         signatures: names out of `tokens`, `features` and `text`; the first is always there.
-        pair: whether the signature `text` takes two texts.
+        pair: whether a classifier reads two texts a row: those of the check and of the signature
+            `text`.
         top_k: words for each mask.
         texts: rows of real text, to check with and, for `int8`, to measure the ranges of
             activations on; as in `export_saved_model`. None for a few of our own, which are too

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from albert_tf.training.fields import flag
 
+# All of them are one batch, and each goes through Keras and the file.
+MOST_TEXTS = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Convert:
@@ -73,13 +76,19 @@ class Export:
     dtype: str = flag("of the SavedModel", choices=("float32", "bfloat16"), default="float32")
     ids_only: bool = flag("a SavedModel without text, for servers without its ops", default=False)
     seq_len: int = flag("fixed input length of a TFLite file, in tokens; 0 for any", default=128)
+    batch_size: int = flag("fixed rows of a TFLite file; 0 for any", default=1)
+    num_choices: int | None = flag("fixed choices of a TFLite file (default: any)", default=None)
+    rolled: bool | None = flag(
+        "whether its encoder is a loop, which saves memory (default: yes, but for int8)",
+        default=None,
+    )
     quantization: str = flag(
         "of a TFLite file",
         choices=("none", "float16", "dynamic", "int8"),
         default="dynamic",
     )
     signatures: tuple[str, ...] = flag(
-        "of a TFLite file, out of tokens, features", default=("tokens",)
+        "of a TFLite file, out of tokens, features, text", default=("tokens",)
     )
     accuracy_data: Path | None = flag(
         "examples with answers: refuse a TFLite file that scores less than the run", default=None
@@ -106,7 +115,10 @@ class Export:
         options = {"top_k": self.top_k, "tokenizer": _tokenizer_beside(model, folder)}
         if self.texts is not None:
             rows = read_rows(self.texts)
-            options["texts"] = {name: rows.column(name) for name in rows.columns}
+            columns = {name: rows.column(name)[:MOST_TEXTS] for name in rows.columns}
+            options["texts"] = columns
+            if len(rows) > MOST_TEXTS:
+                print(f"The first {MOST_TEXTS} of {len(rows)} rows are compared.")
         write = self._write_tflite if self.format == "tflite" else self._write_saved_model
         try:
             path = write(model, options)
@@ -117,10 +129,8 @@ class Export:
 
     def _write_saved_model(self, model, options):
         from albert_tf.exporting.saved_model import export_saved_model
-        from albert_tf.training.run_files import reads_pairs
 
-        pair = reads_pairs(self.run) if self.pair is None else self.pair
-        options |= {"pair": pair and not self.ids_only, "text": not self.ids_only}
+        options |= {"pair": self._is_pair(model) and not self.ids_only, "text": not self.ids_only}
         return export_saved_model(
             model, self.out, self.version, dtype=self.dtype, fresh_process=self.verify, **options
         )
@@ -133,11 +143,26 @@ class Export:
             self.out,
             self.quantization,
             self.seq_len or None,
+            self.batch_size or None,
+            self.rolled,
+            num_choices=self.num_choices,
             signatures=self.signatures,
+            pair=self._is_pair(model),
             verify=self.verify,
             accuracy=self.accuracy_data and self._accuracy(),
             **options,
         )
+
+    def _is_pair(self, model):
+        from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
+        from albert_tf.tasks.text_classifier import AlbertTextClassifier
+        from albert_tf.training.run_files import reads_pairs
+
+        if self.pair is not None:
+            return self.pair
+        # An embedder learns from pairs, too, and reads one text.
+        classes = (AlbertTextClassifier, AlbertEarlyExitClassifier)
+        return isinstance(model, classes) and reads_pairs(self.run)
 
     def _accuracy(self):
         from albert_tf.exporting.mobile.accuracy import AccuracyCheck

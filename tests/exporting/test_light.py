@@ -109,6 +109,14 @@ def test_every_task_answers_raw_text(
         assert len(got) == len(next(iter(rows.values())))
 
 
+def test_odd_texts_get_an_answer_and_long_ones_are_cut(classes_file):
+    model = LightModel(classes_file)
+    long, cut, *odd = model.answer(text=[LONG * 9, LONG * 2, "", b"a\xff\0b", "\ud800"])
+    assert long == cut
+    for row in odd:
+        np.testing.assert_allclose(sum(row["probabilities"].values()), 1, rtol=1e-6)
+
+
 def test_a_command_line_and_a_file_are_answered_alike(classes_file, texts, tmp_path):
     lines = tmp_path / "lines.jsonl"
     lines.write_text("\n".join(json.dumps({"text": text, "id": 3}) for text in texts))
