@@ -120,6 +120,10 @@ class Predict:
     header: bool = flag("the first row of a .tsv or .csv file names the columns", default=True)
     data: Path | None = flag("folder of the data set, for --split", default=None)
     split: str | None = flag("answer this part of the data set, such as test", default=None)
+    num_beams: int | None = flag("of texts that are written (as in the run)", default=None)
+    exit_patience: int | None = flag(
+        "of a model with --early-exit: leave once so many depths more agree", default=None
+    )
     out: Path | None = flag(
         "write the answers to this new .tsv or .jsonl file, or as official files (of GLUE, SQuAD, "
         "CoNLL) into this new directory",
@@ -151,7 +155,7 @@ class Predict:
         if self.out is not None:
             refuse_existing(self.out)
         given = self._given()
-        trained = load_run(self.run, self.precision, self.task, **self._columns())
+        trained = load_run(self.run, self.precision, self.task, **self._options())
         job, model = trained.job, trained.model
         if given is None and is_raw_text(job, self.file):
             given = {"text": [row["text"] for row in read_rows(self.file).cells]}
@@ -183,9 +187,10 @@ class Predict:
                 )
         return given
 
-    def _columns(self):
-        """How --file is read; None for what the run was trained on."""
+    def _options(self):
+        """How --file is read and answered; None for what the run was trained with."""
         columns = {"text": self.column, "text_pair": self.column_pair}
+        columns |= {"num_beams": self.num_beams, "exit_patience": self.exit_patience}
         return columns | ({} if self.header else {"header": False})
 
 
