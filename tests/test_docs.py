@@ -10,6 +10,7 @@ import functools
 import re
 import runpy
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ PAGES = sorted(
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^)\s]+)\)", re.DOTALL)
 FENCE = re.compile(r"^( *)(```+|:::+)(\S*)[^\n]*\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)
+INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n)+")
 INLINE = re.compile(r"`([^`]+)`")
 PLACE = re.compile(
     r"`((?:albert_tf|tests|benchmarks|export|docs)/[\w./-]+)`(?:[ |]+`([A-Za-z]\w+)`)?"
@@ -48,6 +50,7 @@ def commands(page):
     """All that a page says one may type: the words behind `albert-tf`, and whether in a block."""
     said = [(body, True) for language, body in blocks(page) if language in SHELL]
     bare = FENCE.sub("", text_of(page))
+    said += [(textwrap.dedent(block), True) for block in INDENTED.findall(bare)]
     said += [(" ".join(span.split()), False) for span in INLINE.findall(bare)]
     for text, is_block in said:
         for line in text.replace("\\\n", " ").splitlines():
