@@ -23,9 +23,11 @@ extensions = [
     "command_line",  # tables of flags, out of the dataclasses of the verbs
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_extensions"]
+exclude_patterns = ["_extensions", "_static"]
 html_theme = "furo"
 html_title = f"albert-tf {version}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_show_copyright = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]

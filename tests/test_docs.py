@@ -134,6 +134,13 @@ def test_the_reference_has_all_public_names():
     assert {name for name in public if f"albert_tf.{name}\n" not in page} == set()
 
 
+def test_every_page_stands_in_the_table_of_contents():
+    docs = ROOT / "docs"
+    listed = set(text_of(docs / "index.md").splitlines()) | {"index"}
+    pages = {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")}
+    assert {page for page in pages if not page.startswith("decisions/")} <= listed
+
+
 def test_the_drawing_of_the_tour_is_the_one_that_imports_are_held_to():
     allowed = runpy.run_path(ROOT / "tests" / "test_architecture.py")["MAY_IMPORT"]
     table = re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", text_of(ROOT / "docs" / "tour.md"), re.M)
