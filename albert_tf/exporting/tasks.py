@@ -45,9 +45,14 @@ def answers_of(model, options=None) -> Answers:
         TypeError: there is no export for this class.
         ValueError: an option that this model cannot have.
     """
+    return family_of(model)(model, options)
+
+
+def family_of(model) -> type[Answers]:
+    """Finds the class of the answers of a model; raises as `answers_of`."""
     for kind, answers in ANSWERS.items():
         if isinstance(model, kind):
-            return answers(model, options)
+            return answers
     raise TypeError(
         f"An export takes one of {', '.join(kind.__name__ for kind in ANSWERS)}: got "
         f"{type(model).__name__}."

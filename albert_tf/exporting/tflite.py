@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.exporting.answers.base import AnswerOptions
+from albert_tf.exporting.answers.classes import EarlyExitAnswers
 from albert_tf.exporting.light.model_file import check_runtime
 from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
 from albert_tf.exporting.mobile.description import describe, files_of
@@ -15,10 +16,9 @@ from albert_tf.exporting.mobile.text_graph import TextGraph
 from albert_tf.exporting.mobile.verification import verify_tflite
 from albert_tf.exporting.precision import copy_in
 from albert_tf.exporting.requests import Requests
-from albert_tf.exporting.tasks import answers_of
+from albert_tf.exporting.tasks import answers_of, family_of
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.staging import new_file, refuse_existing
-from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 
 # In 8 bits the range of the scores has 256 steps: -3e4 would leave one for all that is not padding.
 INT8_PADDING_SCORE = -20.0
@@ -140,13 +140,14 @@ def export_tflite(
         check_runtime()
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
-    if isinstance(model, AlbertEarlyExitClassifier):
+    if family_of(model) is EarlyExitAnswers:
         raise TypeError(
             "A TFLite file has no early exit: its rows cannot leave the batch. Fine-tune an "
             "AlbertTextClassifier, or serve a SavedModel."
         )
-    answers = answers_of(model, AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer))
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
+    options = AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer, seq_len=seq_len)
+    answers = answers_of(model, options)
     text_graph = TextGraph(answers, seq_len) if "text" in signatures else None
     requests = Requests(answers, texts)
     rows = MobileRows(requests["tokens"].feeds, batch_size, num_choices, seq_len)

@@ -251,7 +251,7 @@ def test_a_stand_in_scores_as_the_model(backbone, tiny_tokenizer, shake, texts, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["text", "pair", "order", "vectors", "any size"])
+@pytest.mark.parametrize("kind", ["text", "pair", "order", "vectors", "any size", "short"])
 def test_raw_text_goes_into_the_graph(
     kind, classifier, backbone, tiny_tokenizer, shake, texts, tmp_path
 ):
@@ -267,6 +267,7 @@ def test_raw_text_goes_into_the_graph(
         ),
         "vectors": (shake(AlbertTextEmbedder(backbone, vectors)), {"texts": odd}),
         "any size": (classifier, {"texts": odd, "batch_size": None, "seq_len": None}),
+        "short": (classifier, {"texts": (odd, odd[::-1]), "pair": True, "seq_len": 16}),
     }[kind]
     path = tmp_path / "m.tflite"
     export_tflite(

@@ -48,6 +48,12 @@ def kinds(backbone, tiny_tokenizer, shake, export_kinds):
         bias.assign(bias - np.mean(model.predict([LONG])[0], axis=0))
         return model
 
+    def agreeing(model):
+        """All depths give the first class, so that rows leave at the second of three."""
+        for head in model.heads:
+            head.projection.bias.assign([9.0, 0.0, 0.0])
+        return model
+
     windows = {"sequence_length": 40, "doc_stride": 12, "max_query_length": 10}
     row, short = {"sequence_length": 40}, {"sequence_length": 24}
     models = {
@@ -60,7 +66,7 @@ def kinds(backbone, tiny_tokenizer, shake, export_kinds):
         "words": centred(task(AlbertTokenClassifier, 3, preprocessing=short)),
         "masks": task(AlbertMaskedLM, preprocessing=row),
         "order": shake(AlbertPretrainer(backbone)),
-        "exits": task(AlbertEarlyExitClassifier, 3, patience=1, preprocessing=row),
+        "exits": agreeing(task(AlbertEarlyExitClassifier, 3, patience=1, preprocessing=row)),
         "vectors": task(AlbertTextEmbedder, preprocessing=row),
     }
     questions = {"question": ["Who said?", "What", ""], "context": [LONG, "", "A £5 note — Zoë."]}
@@ -152,7 +158,7 @@ def test_the_questions_tell_something(answers):
     assert entities["num_entities"][0] > 3 and entities["num_entities"][1] == 0
     assert {b"who", b"what"} <= set(entities["label"].flat)
     assert (answers["masks", "serving_default", "batch"]["num_masks"] == [1, 2, 3]).all()
-    assert len(set(answers["exits", "serving_default", "batch"]["depth"])) > 1
+    assert (answers["exits", "serving_default", "batch"]["depth"] == 2).all()
     assert len(set(answers["choices", "serving_default", "batch"]["choice"])) > 1
 
 

@@ -30,12 +30,14 @@ class AnswerOptions:
         pair: whether a classifier's text signatures take two texts.
         top_k: words that fill a mask.
         tokenizer: of a model that has no preprocessor of its own.
+        seq_len: longest row, where it is shorter than the preprocessor's; None for that.
     """
 
     text: bool = True
     pair: bool = False
     top_k: int = 5
     tokenizer: AlbertTokenizer | None = None
+    seq_len: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.top_k, int) or self.top_k < 1:
@@ -72,6 +74,7 @@ class Answers:
         options: `AnswerOptions`.
 
     Attributes:
+        preprocessor: of the model, on rows that are not longer than wanted; None where it has none.
         method: `classify` or `regress`, TF Serving's call that fits the task; None for neither.
             A class that sets it has a method of that name.
         answers_move: whether a small change of a number may change what stands where in the
@@ -84,6 +87,7 @@ class Answers:
     def __init__(self, model, options=None):
         self.model = model
         self.options = options or AnswerOptions()
+        self.preprocessor = fitted(getattr(model, "preprocessor", None), self.options.seq_len)
         if self.options.pair and not self.takes_pairs():
             raise ValueError(
                 f"pair=True needs a classifier that takes text: this {type(model).__name__} does "
@@ -107,13 +111,14 @@ class Answers:
     @property
     def reads_text(self) -> bool:
         """Whether there is a preprocessor, and signatures for it are wanted."""
-        return self.options.text and getattr(self.model, "preprocessor", None) is not None
+        return self.options.text and self.preprocessor is not None
 
     @property
     def tokenizer(self) -> AlbertTokenizer | None:
         """The tokenizer of the text signatures."""
-        preprocessor = getattr(self.model, "preprocessor", None)
-        return self.options.tokenizer if preprocessor is None else preprocessor.tokenizer
+        if self.preprocessor is None:
+            return self.options.tokenizer
+        return self.preprocessor.tokenizer
 
     def run(self, network, ids):
         """The outputs of the network for ids, a dictionary of tensors."""
@@ -122,7 +127,7 @@ class Answers:
     def encode(self, texts) -> dict:
         """The inputs of the network for texts, a dictionary of tensors, without anything else."""
         columns = tuple(texts.values())
-        packed = self.model.preprocessor(texts if len(columns) > 1 else columns[0])
+        packed = self.preprocessor(texts if len(columns) > 1 else columns[0])
         return {name: packed[name] for name in self.model.input}
 
     def numbers(self, outputs) -> dict:
@@ -140,6 +145,21 @@ class Answers:
     def sample_rows(self) -> dict[str, list]:
         """Rows of our own for the inputs of all signatures that take text."""
         return {name: list(TEXTS[i:] + TEXTS[:i]) for i, name in enumerate(self.text_inputs)}
+
+
+def fitted(preprocessor, seq_len):
+    """A preprocessor whose rows have at most `seq_len` tokens; None for any length."""
+    if preprocessor is None or seq_len is None or preprocessor.sequence_length <= seq_len:
+        return preprocessor
+    kind, options = type(preprocessor), {"sequence_length": seq_len}
+    if hasattr(preprocessor, "sizes"):
+        longest = min(preprocessor.sizes.max_query_length, (seq_len - 3) // 2)
+        options |= {"doc_stride": preprocessor.sizes.doc_stride, "max_query_length": longest}
+    if hasattr(preprocessor, "max_qa_length"):
+        options["max_qa_length"] = min(preprocessor.max_qa_length, seq_len - 3)
+    if getattr(preprocessor, "overlap", None) is not None:
+        options["overlap"] = min(preprocessor.overlap, seq_len - 3)
+    return kind(preprocessor.tokenizer, **options)
 
 
 def as_bytes(values) -> np.ndarray:

@@ -115,7 +115,8 @@ class OrderAnswers(Answers):
 
     @property
     def _longest(self):
-        return self.model.backbone.albert_config.max_position_embeddings
+        positions = self.model.backbone.albert_config.max_position_embeddings
+        return min(positions, self.options.seq_len or positions)
 
     def _answer(self, run, texts):
         return self._named_order(run(self.encode(texts))["sop_logits"])

@@ -33,7 +33,7 @@ class EntityAnswers(Answers):
         return [TextSignature("serving_default", ("text",), self._answer, self._expected)]
 
     def _answer(self, run, texts):
-        preprocessor = self.model.preprocessor
+        preprocessor = self.preprocessor
         divided = preprocessor.divide(texts["text"])
         inputs = preprocessor(divided)
         logits = in_parts(run, {name: inputs[name] for name in self.model.input})

@@ -58,7 +58,7 @@ class MaskAnswers(Answers):
 
     def _answer(self, run, texts):
         text = repair(texts["text"])
-        packed = self.model.preprocessor(text)
+        packed = self.preprocessor(text)
         numbers = self.numbers(run({name: packed[name] for name in self.model.input}))
         parts = tf.strings.split(text, MASK).with_row_splits_dtype(tf.int64)
         num_masks = tf.cast(parts.row_lengths(), tf.int32) - 1

@@ -25,7 +25,7 @@ class SpanAnswers(Answers):
         ]
 
     def _best(self, run, texts):
-        windows = self.model.preprocessor(texts)
+        windows = self.preprocessor(texts)
         outputs = in_parts(run, {name: windows[name] for name in self.model.input})
         notes = {name: windows[name] for name in NOTES}
         return self.model.read_answers(outputs, notes, texts["context"])

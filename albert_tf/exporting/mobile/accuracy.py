@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.exporting.answers.base import fitted
 from albert_tf.exporting.fresh.lite import interpreter_of
 from albert_tf.exporting.mobile.requests import MobileRows, with_lengths
 from albert_tf.exporting.precision import copy_in
@@ -63,7 +64,7 @@ def stand_in(model, path, sizes):
         sizes: `TFLiteSizes` of the file.
     """
     copy = copy_in(model, "float32")
-    copy.preprocessor = _fitted(model.preprocessor, sizes.seq_len)
+    copy.preprocessor = fitted(model.preprocessor, sizes.seq_len)
     network = _FileNetwork(path, sizes, model.output)
 
     def call(inputs, training=None, **kwargs):
@@ -131,18 +132,3 @@ def _joined(parts, output, width):
             for part in parts
         ]
     return np.concatenate(parts)[:, :width] if is_open else np.concatenate(parts)
-
-
-def _fitted(preprocessor, seq_len):
-    """The preprocessor on rows that fit into the file."""
-    if seq_len is None or preprocessor.sequence_length <= seq_len:
-        return preprocessor
-    kind, options = type(preprocessor), {"sequence_length": seq_len}
-    if hasattr(preprocessor, "sizes"):
-        longest = min(preprocessor.sizes.max_query_length, (seq_len - 3) // 2)
-        options |= {"doc_stride": preprocessor.sizes.doc_stride, "max_query_length": longest}
-    if hasattr(preprocessor, "max_qa_length"):
-        options["max_qa_length"] = min(preprocessor.max_qa_length, seq_len - 3)
-    if getattr(preprocessor, "overlap", None) is not None:
-        options["overlap"] = min(preprocessor.overlap, seq_len - 3)
-    return kind(preprocessor.tokenizer, **options)

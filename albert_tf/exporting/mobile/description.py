@@ -59,7 +59,7 @@ def _config(model):
 
 
 def _text(answers):
-    tokenizer, preprocessor = answers.tokenizer, getattr(answers.model, "preprocessor", None)
+    tokenizer, preprocessor = answers.tokenizer, answers.preprocessor
     if tokenizer is None:
         return None
     found = {"lowercase": tokenizer.lowercase, "keep_accents": tokenizer.keep_accents}

@@ -51,7 +51,7 @@ class TextGraph:
             )
         self.inputs = answers.text_inputs
         self.seq_len = seq_len
-        preprocessor = getattr(answers.model, "preprocessor", None)
+        preprocessor = answers.preprocessor
         positions = answers.model.backbone.albert_config.max_position_embeddings
         longest = getattr(preprocessor, "sequence_length", positions)
         self._limit = min(longest, seq_len or longest)
