@@ -6,11 +6,12 @@ import tensorflow as tf
 
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.backbone import AlbertBackbone
+from albert_tf.tasks.preprocessing import FitsModel
 from albert_tf.tokenizer import AlbertTokenizer
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertTextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocessor):
+class AlbertTextClassifierPreprocessor(FitsModel, keras_hub.models.TextClassifierPreprocessor):
     """Tokenizes single texts or pairs and packs them, in the graph.
 
     Args:
@@ -38,10 +39,6 @@ class AlbertTextClassifierPreprocessor(keras_hub.models.TextClassifierPreprocess
                 f"truncate must be 'longest_first', as in the original: got {kwargs['truncate']!r}."
             )
         super().__init__(tokenizer, sequence_length=sequence_length, **kwargs)
-
-    def build(self, input_shape):
-        # No packer layer: `pack_segments` packs, with ops that every TF Serving has.
-        self.built = True
 
     def __call__(self, x, y=None, sample_weight=None, **kwargs):
         # keras_hub takes a lone tuple for (x, y); here it is a pair of texts.

@@ -143,6 +143,17 @@ def test_a_preset_gives_model_vocabulary_and_names_back(classifier, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_preset_of_a_pretraining_is_read_as_far_as_it_has_positions(
+    tiny_config, tiny_tokenizer, tmp_path
+):
+    from albert_tf.models.pretrainer import AlbertPretrainer
+
+    AlbertPretrainer(AlbertBackbone(tiny_config)).save_to_preset(tmp_path / "preset")
+    tiny_tokenizer.save_to_preset(tmp_path / "preset")
+    model = AlbertTextClassifier.from_preset(tmp_path / "preset", num_classes=2)
+    assert model.preprocessor.sequence_length == tiny_config.max_position_embeddings
+
+
 def test_a_preset_of_a_mixed_precision_model_loads_in_float32(tiny_config, preprocessor, tmp_path):
     backbone = AlbertBackbone(tiny_config, dtype="mixed_bfloat16")
     AlbertTextClassifier(backbone, 2, preprocessor).save_to_preset(tmp_path / "preset")
