@@ -218,6 +218,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="file for the numbers, as JSON")
     options = parser.parse_args()
+    # So that whoever ends this early does not leave the server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
     console = Console(width=110)
     folder = Path(tempfile.mkdtemp(prefix="albert-tf-soak-"))
     try:
