@@ -18,7 +18,6 @@ from albert_tf.training.jobs.table import (
     family_class,
     find_task,
     options_in,
-    reading_options_in,
 )
 from albert_tf.training.memory import memory_estimate
 from albert_tf.training.settings import FineTuneSettings
@@ -159,12 +158,14 @@ def _resolved(settings, name, job, building):
 
 
 def _refuse_columns(settings, name, task):
-    given = reading_options_in(settings)
-    own = [key for key in sorted(COLUMNS & given.keys()) if given[key] != task.options.get(key)]
-    if own and task.glue and settings.train is None:
+    if not task.glue or settings.train is not None:
+        return
+    own, given = task.job()[0], options_in(settings)
+    changed = [k for k in sorted(COLUMNS & given.keys()) if given[k] != getattr(own, k)]
+    if changed:
         raise ValueError(
-            f"The files of {name} have columns of their own: leave --{own[0].replace('_', '-')} "
-            "out, or name your files with --train and --dev."
+            f"The files of {name} have columns of their own: leave "
+            f"--{changed[0].replace('_', '-')} out, or name your files with --train and --dev."
         )
 
 

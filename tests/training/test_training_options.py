@@ -197,4 +197,4 @@ def test_mnli_is_scored_on_both_of_its_dev_files(settings, tmp_path):
     assert preparation.model.class_names == ["contradiction", "entailment", "neutral"]
     # What is saved repeats the run: every option of the task has its value.
     assert preparation.settings.text == "sentence1"
-    assert preparation.settings.metrics == ("accuracy",)
+    assert prepare(preparation.settings).settings == preparation.settings
