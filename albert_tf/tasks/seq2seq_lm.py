@@ -127,7 +127,7 @@ class AlbertSeq2SeqLM(WeightedAnswers, AlbertTask, keras_hub.models.Seq2SeqLM):
         if self.run_eagerly:
             return self.generate_step
         if self.generate_function is None:
-            self.generate_function = tf.function(self.generate_step, reduce_retracing=True)
+            self.generate_function = _for_any_size(self.generate_step)
         return self.generate_function
 
     def generate_step(self, inputs, stop_token_ids=None):
@@ -195,6 +195,26 @@ class AlbertSeq2SeqLM(WeightedAnswers, AlbertTask, keras_hub.models.Seq2SeqLM):
             "share_encoder": self.share_encoder,
             "label_smoothing": self.label_smoothing,
         }
+
+
+def _for_any_size(step):
+    """A step of generation as a graph that is traced once for each set of ids that end an answer.
+
+    All sizes are left open. Were some known, as that of a batch, beam search would forget them in
+    its loop, and TensorFlow wants them there as they were before.
+    """
+    traced = {}
+
+    def write(inputs, stop_token_ids=None):
+        ends = None if stop_token_ids is None else tuple(stop_token_ids)
+        if ends not in traced:
+            ids = tf.TensorSpec((None, None), tf.int32)
+            traced[ends] = tf.function(
+                lambda inputs: step(inputs, ends), input_signature=[dict.fromkeys(inputs, ids)]
+            )
+        return traced[ends]({name: tf.cast(value, tf.int32) for name, value in inputs.items()})
+
+    return write
 
 
 def _as_texts(inputs):
