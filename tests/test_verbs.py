@@ -85,13 +85,14 @@ def test_convert_keeps_the_vocabulary_of_a_model_without_a_preprocessor(
     from albert_tf.tasks.saving import save_checkpoint
 
     save_checkpoint(AlbertBackbone(tiny_config), tmp_path / "hf", "hf", tiny_tokenizer)
-    for format, file in {
-        "tf1": "30k-clean.model",
-        "preset": "assets/tokenizer/vocabulary.spm",
-    }.items():
-        paths = ("--checkpoint", tmp_path / "hf", "--out", tmp_path / format)
+    for source, name, format, file in (
+        ("hf", "tf1", "tf1", "30k-clean.model"),
+        ("hf", "preset", "preset", "assets/tokenizer/vocabulary.spm"),
+        ("preset", "again", "hf", "spiece.model"),
+    ):
+        paths = ("--checkpoint", tmp_path / source, "--out", tmp_path / name)
         assert run_cli(capsys, "convert", *paths, "--format", format)[0] == 0
-        assert (tmp_path / format / file).read_bytes() == tiny_tokenizer.proto
+        assert (tmp_path / name / file).read_bytes() == tiny_tokenizer.proto
 
 
 def test_convert_refuses_what_is_no_checkpoint(capsys, tmp_path):

@@ -195,6 +195,8 @@ def _load_preset(directory, wanted, dtype):
             f"{directory} holds {saved.__name__}, which is not {chosen.__name__}. For a new head "
             f"on its backbone: {chosen.__name__}.from_preset({str(directory)!r}, ...)."
         )
+    # Without a name keras_hub takes that of the preset, and fails at the mixed ones.
+    dtype = dtype or keras.config.dtype_policy()
     model = chosen.from_preset(str(directory.resolve()), load_weights=False, dtype=dtype)
     fill_from_preset(directory, model)
     return model

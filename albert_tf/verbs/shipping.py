@@ -51,7 +51,10 @@ class Convert:
         if self.vocab is None:
             if preprocessor := getattr(model, "preprocessor", None):
                 return preprocessor.tokenizer
-            found = find_vocabulary(find_checkpoint(source).directory)
+            directory = find_checkpoint(source).directory
+            if (directory / "tokenizer.json").is_file():
+                return AlbertTokenizer.from_preset(str(directory))
+            found = find_vocabulary(directory)
             return found and AlbertTokenizer(found)
         return AlbertTokenizer(self.vocab)
 

@@ -104,7 +104,7 @@ class Evaluate(ReadingOptions):
 class Predict:
     """Answer with a trained run: from the command line, a file, a data set, or standard input."""
 
-    run: Path = flag("directory that `albert-tf finetune` wrote, or a model")
+    run: Path = flag("directory that `albert-tf finetune` wrote, a model, or a .tflite file")
     task: str | None = flag("task (default: that of the run)", default=None)
     text: tuple[str, ...] = flag("texts to answer; of multiple choice the passage", default=())
     text_pair: tuple[str, ...] = flag("their second texts, for a model of pairs", default=())
@@ -146,7 +146,15 @@ class Predict:
                 f"{len(self.text)}."
             )
 
+    @property
+    def needs_tensorflow(self):
+        """A TFLite file is answered with by the light runtime."""
+        return self.run.suffix != ".tflite"
+
     def start(self):
+        return self._ask_run() if self.needs_tensorflow else self._ask_light_model()
+
+    def _ask_run(self):
         from albert_tf.data.rows import read_rows
         from albert_tf.staging import refuse_existing
         from albert_tf.training.answer_files import write_answers
@@ -174,6 +182,17 @@ class Predict:
             limit = model.preprocessor.sequence_length
             print(f"{cut} of {len(examples)} texts were cut at {limit} tokens.", file=sys.stderr)
 
+    def _ask_light_model(self):
+        from albert_tf.exporting.light.asking import ask_file, ask_rows
+
+        if self.split is not None or self.out is not None:
+            raise ValueError("A .tflite file knows no data set: leave --split and --out out.")
+        given = self._given()
+        rows = ask_rows(self.run, self.file) if given is None else ask_file(self.run, **given)
+        for row in rows:
+            json_line = json.dumps(row, ensure_ascii=False)
+            print(json_line if self.format == "jsonl" else light_line(row))
+
     def _given(self):
         """What the command line or standard input asks; None where a file does."""
         if self.file is not None or self.split is not None:
@@ -192,6 +211,13 @@ class Predict:
         columns = {"text": self.column, "text_pair": self.column_pair}
         columns |= {"num_beams": self.num_beams, "exit_patience": self.exit_patience}
         return columns | ({} if self.header else {"header": False})
+
+
+def light_line(row):
+    """One answer of a TFLite file as a line: every value by its name."""
+    return "  ".join(
+        f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in row.items()
+    )
 
 
 def ask(job, given):

@@ -114,3 +114,12 @@ def test_a_new_head_on_a_pretrained_preset_needs_no_import_of_the_pretrainer(pre
     command = [sys.executable, "-c", code, str(preset[0])]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.stdout.strip() == "3", ran.stderr
+
+
+def test_a_pretrainer_of_mixed_precision_is_read_in_the_caller_s(tiny_config, tmp_path):
+    model = AlbertPretrainer(AlbertBackbone(tiny_config, dtype="mixed_bfloat16"))
+    model.save_to_preset(str(tmp_path / "preset"))
+    back = load_checkpoint(tmp_path / "preset")
+    assert back.backbone.dtype_policy.name == "float32"
+    for ours, theirs in zip(back.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -283,3 +283,18 @@ def test_text_in_the_graph_is_for_tasks_without_places(backbone, tiny_tokenizer,
     model = AlbertTokenClassifier(backbone, 3, preprocessor=preprocessor)
     with pytest.raises(ValueError, match="operators tell no places in a text"):
         export_tflite(model, tmp_path / "m.tflite", seq_len=40, signatures=("tokens", "text"))
+
+
+def test_the_verb_predict_answers_with_a_file_and_no_tensorflow(classes_file):
+    code = (
+        "import sys; from albert_tf.cli import main; code = main(sys.argv[1:]); "
+        "assert 'tensorflow' not in sys.modules; sys.exit(code)"
+    )
+    asked = ["predict", "--run", str(classes_file), "--text", "A dull story."]
+    ran = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    (answer,) = ask_file(classes_file, text=["A dull story."])
+    assert f'label: "{answer["label"]}"' in ran.stdout
+    refused = [sys.executable, "-c", code, *asked[:3], "--split", "test"]
+    ran = subprocess.run(refused, capture_output=True, text=True)
+    assert ran.returncode == 2 and "knows no data set" in ran.stderr
