@@ -39,6 +39,7 @@ def test_a_batch_is_split_for_the_two_outputs_of_the_model(records):
     assert weights["sop_logits"].numpy().tolist() == [1.0] * 4 + [0.0] * 4
 
 
+@pytest.mark.slow
 def test_keras_trains_and_scores_on_records(records, tiny_config):
     keras.utils.set_random_seed(0)
     config = dataclasses.replace(tiny_config, num_hidden_layers=1)

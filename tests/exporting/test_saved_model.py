@@ -121,6 +121,7 @@ def test_ids_alone_need_no_text_ops(classifier, tmp_path):
     assert list((path / "assets").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_bfloat16_answers_like_float32_to_a_few_percent(classifier, texts, tmp_path):
     # 8 bits of precision: visible, and within the limit of the check that an export runs.
     path = export_saved_model(classifier, tmp_path / "m", dtype="bfloat16", verify=False)
@@ -162,6 +163,7 @@ def test_a_file_is_no_directory_of_versions(classifier, tmp_path):
         export_saved_model(classifier, tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_what_answers_otherwise_is_not_published(classifier, shake, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "copy_in", lambda model, dtype: shake(copy_in(model, dtype)))
     with pytest.raises(ExportMismatchError, match="The signature tokens .* must answer"):
@@ -169,6 +171,7 @@ def test_what_answers_otherwise_is_not_published(classifier, shake, tmp_path, mo
     assert list((tmp_path / "m").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_check_notices_another_model(exported, make_classifier):
     other = make_classifier(3, class_names=["dull", "light", "other"])
     with pytest.raises(ExportMismatchError):

@@ -5,6 +5,9 @@ import pytest
 
 from albert_tf.exporting.verification import TEXT_OPS
 
+# A process that loads and asks four exports: half a minute.
+pytestmark = pytest.mark.slow
+
 KINDS = ["classes", "labels of pairs", "regression", "choices from ids"]
 # Same kernels and weights; row padding and graph rewrites change the order of float32 sums.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

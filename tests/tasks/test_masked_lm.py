@@ -156,6 +156,7 @@ def test_long_texts_are_scored_through_windows(backbone, tiny_tokenizer):
     assert all(token["log_likelihood"] < 0 for token in score["tokens"])
 
 
+@pytest.mark.slow
 def test_texts_alone_are_trained_on(backbone, preprocessor):
     model = AlbertMaskedLM(backbone, preprocessor)
     seen = []

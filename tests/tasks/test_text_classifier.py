@@ -35,6 +35,7 @@ def test_raw_strings_train_and_answer(classifier):
     }
 
 
+@pytest.mark.slow
 def test_a_tiny_model_learns_eight_examples(classifier):
     classifier.compile(optimizer=keras.optimizers.Adam(0.01))
     classifier.fit(TEXTS * 10, LABELS * 10, batch_size=8, epochs=3, verbose=0)
@@ -59,6 +60,7 @@ def test_text_is_answered_as_its_ids(classifier):
     np.testing.assert_array_equal(classifier.predict(ids, verbose=0), expected)
 
 
+@pytest.mark.slow
 def test_the_default_optimizer_warms_up_and_decays_over_the_fit(classifier):
     rates = []
     watch = keras.callbacks.LambdaCallback(
@@ -104,6 +106,7 @@ def test_arrays_are_shuffled_and_validation_rows_held_out(classifier):
     assert sorted(map(len, seen)) == [2, 6]
 
 
+@pytest.mark.slow
 def test_regression_has_one_output_and_a_squared_error(tiny_config, preprocessor):
     model = AlbertTextClassifier(AlbertBackbone(tiny_config), 1, preprocessor)
     history = model.fit(TEXTS, np.arange(8.0), epochs=1, verbose=0).history

@@ -250,6 +250,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(settings, monkeypatch,
     assert script.warnings() == []
 
 
+@pytest.mark.slow
 def test_dev_rows_are_scored_between_the_ends_of_epochs(settings):
     chosen = settings(ROWS * 2, epochs=1, batch_size=4, eval_steps=3)
     summary = fine_tune(chosen, show=False)

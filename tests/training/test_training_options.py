@@ -53,6 +53,7 @@ def test_dropout_of_the_encoder_is_set_without_touching_a_weight(settings):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_steps_and_warm_up_are_counted_in_updates(settings):
     preparation = prepare(settings(steps=13, warmup_steps=3, accumulate=2))
     assert (preparation.steps_per_epoch, preparation.epochs) == (6, 3)
