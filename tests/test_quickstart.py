@@ -53,6 +53,7 @@ def test_the_whole_story_leaves_its_files(out):
         "vocabulary.model",
         "pretraining/model/config.json",
         "pretrained/model/config.json",
+        "books_small/summary.json",
         "random_weights/summary.json",
         "served/docstrings/1/saved_model.pb",
         "docstrings.tflite",
@@ -62,7 +63,8 @@ def test_the_whole_story_leaves_its_files(out):
 def test_the_summary_holds_the_result(result, out):
     assert QuickstartResult(**json.loads((out / "summary.json").read_text())) == result
     assert result.classes == sorted(result.classes) and len(result.classes) == 3
-    assert set(result.accuracy) == {"majority", "random_weights", "pretrained"}
+    assert set(result.accuracy) == {"majority", "random_weights", "pretrained", "books_small"}
+    assert result.exported in result.accuracy
     assert all(0 <= share <= 1 for share in result.accuracy.values())
     assert result.pretraining["masked_lm_loss"] > 0
 
@@ -79,8 +81,8 @@ def test_the_report_shows_the_numbers(result, out):
     for share in result.accuracy.values():
         assert f"{share:.1%}" in report
     assert f"{result.corpus['words']:,} words" in report
-    assert re.search(r"Pretraining changes the accuracy by [+-]\d+\.\d points", report)
-    assert all(title in report for title in result.seconds) and len(result.seconds) == 7
+    assert re.search(r"Pretraining here, .* changes the accuracy by [+-]\d+\.\d points", report)
+    assert all(title in report for title in result.seconds) and len(result.seconds) == 8
 
 
 def test_no_test_text_is_in_the_corpus(out):

@@ -69,16 +69,17 @@ def run(
         pretraining = pretrain_model(out, scale, seed, show)
         for row in rows_of(out / "pretraining"):
             record.log(row["split"], row["step"], **{name: row[name] for name in CURVES})
-    accuracy = {"majority": majority_accuracy(corpus)}
+    accuracy, on_dev = {"majority": majority_accuracy(corpus)}, {}
     warnings = []
-    for start in ("random_weights", "pretrained"):
+    for start in ("random_weights", "pretrained", scale.shipped):
         with stage(f"Fine-tuning from {start.replace('_', ' ')}"):
-            accuracy[start], found = fine_tune_from(start, out, scale, seed, show)
+            accuracy[start], on_dev[start], found = fine_tune_from(start, out, scale, seed, show)
             warnings += [f"Fine-tuning from {start.replace('_', ' ')}: {text}" for text in found]
             for row in rows_of(out / start, "dev"):
                 record.log(start, row["step"], fine_tuning_accuracy=row["accuracy"])
-    with stage("Exporting a SavedModel and a TFLite file"):
-        sizes = export(out, scale, corpus.test.texts[:8])
+    best = max(on_dev, key=on_dev.get)
+    with stage(f"Exporting the best on dev, that from {best.replace('_', ' ')}"):
+        sizes = export(out / best, out, scale, corpus.test.texts[:8])
     with stage("Serving it, and asking it over gRPC"):
         asked = corpus.test.take(slice(scale.num_asked))
         names = [asked.class_names[label] for label in asked.labels]
@@ -97,6 +98,7 @@ def run(
         parameters=pretraining["parameters"],
         pretraining=pretraining["held_out"],
         accuracy=accuracy,
+        exported=best,
         bytes=sizes,
         answers=answers,
         seconds=seconds,
@@ -142,36 +144,41 @@ def pretrain_model(out: Path, scale: Scale, seed: int, show: bool) -> dict:
     return pretrain(settings, show=show)
 
 
-def fine_tune_from(start, out, scale, seed, show) -> tuple[float, list[str]]:
-    """Fine-tunes into the run directory `<out>/<start>/`, in all else the same for both starts.
+def fine_tune_from(start, out, scale, seed, show) -> tuple[float, float, list[str]]:
+    """Fine-tunes into the run directory `<out>/<start>/`, on the same examples for every start.
 
     Args:
-        start: `pretrained` or `random_weights`.
+        start: `random_weights`; `pretrained`, the model of this run; or the name of one that
+            comes with the package, with a vocabulary of its own.
 
     Returns:
-        Accuracy on the test examples, and the warnings of the run.
+        Accuracy on the test examples and on those of dev, and the warnings of the run.
     """
-    weights = {"config": scale.config().to_dict()}
-    if start == "pretrained":
+    weights, precision = {"from_": start}, scale.precision
+    learning_rate = scale.shipped_learning_rate
+    if start == "random_weights":
+        weights = {"config": scale.config().to_dict(), "vocab": out / "vocabulary.model"}
+    elif start == "pretrained":
         weights = {"from_": str(out / "pretraining" / "model")}
+    if start != scale.shipped:
+        precision, learning_rate = scale.resolved_precision, scale.finetune_learning_rate
     settings = FineTuneSettings(
         **weights,
         out=out / start,
         train=out / "data" / "train.jsonl",
         dev=out / "data" / "dev.jsonl",
-        vocab=out / "vocabulary.model",
         sequence_length=scale.sequence_length,
         epochs=scale.finetune_epochs,
-        learning_rate=scale.finetune_learning_rate,
+        learning_rate=learning_rate,
         metrics=("accuracy",),
-        precision=scale.resolved_precision,
+        precision=precision,
         seed=seed,
     )
     summary = fine_tune(settings, show=show)
-    trained = load_run(settings.out, scale.resolved_precision)
+    trained = load_run(settings.out, precision)
     test = trained.read(out / "data" / "test.jsonl")
     scores, _ = trained.job.evaluate(trained.model, test)
-    return scores["accuracy"], summary["warnings"]
+    return scores["accuracy"], summary["dev"]["accuracy"], summary["warnings"]
 
 
 def rows_of(run: Path, split: str | None = None) -> list[dict]:
@@ -181,9 +188,9 @@ def rows_of(run: Path, split: str | None = None) -> list[dict]:
     return [row for row in rows if split in (None, row["split"])]
 
 
-def export(out: Path, scale: Scale, texts: list[str]) -> dict[str, int]:
+def export(tuned: Path, out: Path, scale: Scale, texts: list[str]) -> dict[str, int]:
     """Writes `served/docstrings/1/` and `docstrings.tflite`, and returns their sizes in bytes."""
-    model = load_run(out / "pretrained").model
+    model = load_run(tuned).model
     version = export_saved_model(model, out / "served" / SERVED_NAME, texts=texts)
     tflite = export_tflite(
         model, out / f"{SERVED_NAME}.tflite", "dynamic", seq_len=scale.sequence_length
