@@ -118,9 +118,12 @@ def test_a_text_of_ten_megabytes_is_one_text(stressed):
             client.predict("scale", {"text": ["x" * 13_000_000]}, "shout")
 
 
+def connection_threads():
+    return [thread.name for thread in threading.enumerate() if "process_request" in thread.name]
+
+
 def test_clients_that_vanish_leave_nothing_behind(stressed):
     request = hostile.text_request("scale", "shout", [b"x"]).SerializeToString()
-    before = threading.active_count()
     for number in range(20):
         with grpc.insecure_channel(stressed.address) as channel:
             call = channel.unary_unary(PREDICT).future(request)
@@ -132,11 +135,10 @@ def test_clients_that_vanish_leave_nothing_behind(stressed):
                 b"POST /v1/models/scale:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
             )
     assert_sound(stressed)
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before + 24 and time.monotonic() < deadline:
-        time.sleep(0.05)
     # The threads of requests are kept for the next ones; those of connections are not.
-    names = [thread.name for thread in threading.enumerate() if "process_request" in thread.name]
+    deadline = time.monotonic() + 10
+    while (names := connection_threads()) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert names == []
 
 
