@@ -43,7 +43,10 @@ EXTRAS = {
     ],
     "notebooks": [
         "jupyterlab>=4.4,<5",  # opens the notebooks
+        "nbformat>=5.10,<6",  # reads and writes their files
         "nbclient>=0.10,<1",  # executes them in the tests
+        "ipykernel>=6.29,<8",  # what they are executed in
+        "ai-edge-litert>=2.1,<3",  # runs TFLite files, for the one about phones
     ],
     "bench": [
         "torch>=2.9,<3",  # runs transformers' ALBERT
@@ -61,7 +64,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["albert_tf", "albert_tf.*"]),
-    package_data={"albert_tf": ["presets/*.json", "presets/*/*", "training/recipes/*.json"]},
+    package_data={
+        "albert_tf": ["presets/*.json", "presets/*/*", "training/recipes/*.json", "samples/*"]
+    },
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["albert-tf = albert_tf.cli:main"]},
