@@ -1,4 +1,4 @@
-"""A SentencePiece model whose own normalizer does the original's clean-up, too.
+"""SentencePiece models with other rules: one that cleans raw text, too, and a smaller one.
 
 TFLite has a kernel for the tokenizer, and none for regular expressions, Unicode forms or small
 letters. But a SentencePiece model may bring any rules of the kind "this text becomes that". So
@@ -7,6 +7,7 @@ the clean-up of every character, followed by the model's own rules, is written a
 What no such rule can say is left out: a capital sigma at the end of a word becomes "σ", not "ς".
 """
 
+import functools
 import io
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import sentencepiece
 
 from albert_tf.text.charsmap import Charsmap
+from albert_tf.text.device_tokenizer import clean
 from albert_tf.text.sentencepiece_model import SentencePieceModel
 from albert_tf.text.unigram import fields_of, message_field
 
@@ -50,6 +52,36 @@ def normalizing_proto(proto, lowercase=True):
         if becomes != letter:
             rules[letter] = becomes
     return model.with_charsmap(_compiled(rules))
+
+
+@functools.lru_cache(maxsize=4)
+def trimmed_proto(proto, lowercase=True, keep_accents=False):
+    """Builds a model without the rules that cleaned text never needs.
+
+    Most of the usual rules are for letters that the clean-up has taken apart by then: 0.1 of
+    the 0.76 MB of the published English vocabulary go.
+
+    Args:
+        proto: bytes of a SentencePiece `.model` file.
+        lowercase, keep_accents: see `AlbertTokenizer`.
+
+    Returns:
+        bytes of a `.model` file: of cleaned text it gives the ids that the given one gives.
+
+    Raises:
+        ValueError: `proto` is no usable vocabulary.
+    """
+    model = SentencePieceModel(proto)
+    # Pieces are read by the rules, too, where one that ends in a digit and a comma is divided.
+    in_pieces = set().union(*model.pieces)
+
+    def stays(letter):
+        cleaned, _, _ = clean(letter, lowercase, keep_accents)
+        return letter == " " or letter in in_pieces or cleaned == letter
+
+    rules = dict(Charsmap(model.charsmap).rules(stays))
+    trimmed = model.with_charsmap(_compiled(rules) if rules else b"")
+    return trimmed if len(trimmed) < len(proto) else proto
 
 
 def _clean(letter, lowercase):

@@ -23,6 +23,8 @@ from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
 from albert_tf.tasks.text_embedder import AlbertTextEmbedder
 from albert_tf.tasks.token_classifier import AlbertTokenClassifier
+from albert_tf.text.normalizing_model import trimmed_proto
+from albert_tf.text.unigram import UnigramModel
 
 LONG = "Open the file and read every line of it, said (quietly) the cat, and 3, dogs did. " * 4
 QUESTIONS = {"question": ["Who said?", "What", ""], "context": [LONG, "", "A £5 note — Zoë."]}
@@ -142,7 +144,9 @@ def test_the_file_carries_its_vocabulary_and_its_labels(classes_file, classifier
         files = {name: archive.read(name) for name in archive.namelist()}
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
     assert files["labels.txt"] == b"dull\nlight\nneither\n"
-    assert files["vocabulary.model"] == classifier.preprocessor.tokenizer.proto
+    tokenizer = classifier.preprocessor.tokenizer
+    assert files["vocabulary.model"] == trimmed_proto(tokenizer.proto)
+    assert UnigramModel(files["vocabulary.model"]).pieces == UnigramModel(tokenizer.proto).pieces
     description = json.loads(files["albert.json"])
     assert description["task"] == "text_classifier" and description["sizes"]["seq_len"] == 48
 

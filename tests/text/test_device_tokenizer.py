@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 
 from albert_tf.text.device_tokenizer import DeviceTokenizer, clean
+from albert_tf.text.normalizing_model import trimmed_proto
 from albert_tf.text.unigram import UnigramModel
 from albert_tf.tokenizer import AlbertTokenizer
 from tests.tokenizer_cases import (
@@ -55,6 +57,36 @@ def test_the_published_vocabulary_gives_the_recorded_ids(shared):
         tokenizer = tokenizers[entry["lower"]]
         ids = tokenizer.encode(entry["text"])
         assert ids == entry["ids"]
+
+
+@pytest.mark.parametrize("style", [STYLES[0], STYLES[3]])
+def test_rules_that_cleaned_text_never_needs_can_go(proto, style):
+    texts = random_texts(100, seed=11)
+    trimmed = trimmed_proto(proto, *style)
+    assert len(trimmed) < len(proto)
+    kept, all_rules = (DeviceTokenizer(p, *style) for p in (trimmed, proto))
+    assert [kept.tokenize(t) for t in texts] == [all_rules.tokenize(t) for t in texts]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", STYLES)
+def test_what_the_clean_up_gives_it_leaves_alone(style):
+    """So that a rule is needed if, and only if, the clean-up keeps each letter of its key."""
+    letters = map(chr, range(sys.maxunicode + 1))
+    texts = [x for x in letters if unicodedata.category(x) not in ("Cn", "Co", "Cs")]
+    once, _, _ = clean(f"a{'a'.join(texts)}a", *style)
+    left = f"a{'a'.join(sorted(set(once)))}a"
+    assert clean(left, *style)[0] == left
+
+
+@pytest.mark.slow
+def test_the_published_vocabulary_without_unused_rules_gives_the_recorded_ids(shared):
+    proto = (shared / "data/spm/30k-clean.model").read_bytes()
+    trimmed = {lower: trimmed_proto(proto, lower) for lower in (True, False)}
+    assert len(trimmed[True]) < 670_000
+    tokenizers = {lower: DeviceTokenizer(trimmed[lower], lower) for lower in trimmed}
+    for entry in json.loads((shared / "goldens/tokenizer.json").read_text()):
+        assert tokenizers[entry["lower"]].encode(entry["text"]) == entry["ids"]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import json
 from albert_tf.exporting.answers.masks import MaskAnswers
 from albert_tf.exporting.answers.spans import SpanAnswers
 from albert_tf.tasks.table import task_word
+from albert_tf.text.normalizing_model import trimmed_proto
 
 FORMAT_VERSION = 1
 # Names of the files inside.
@@ -48,7 +49,10 @@ def files_of(answers, description) -> dict[str, bytes]:
     text = json.dumps(description, indent=1, ensure_ascii=False, sort_keys=True)
     files = {DESCRIPTION: text.encode()}
     if description["text"] is not None:
-        files[VOCABULARY] = answers.tokenizer.proto
+        tokenizer = answers.tokenizer
+        files[VOCABULARY] = trimmed_proto(
+            tokenizer.proto, tokenizer.lowercase, tokenizer.keep_accents
+        )
     if description["class_names"] is not None:
         files[LABELS] = "".join(f"{name}\n" for name in description["class_names"]).encode()
     return files
