@@ -22,6 +22,7 @@ REQUIRED = [
     "sacrebleu>=2.6,<3",  # BLEU and chrF, as papers report them
     "rich>=13.9,<16",  # progress bars and tables
     "matplotlib>=3.9,<4",  # learning curves
+    "shtab>=1.7,<2",  # completion of flags in bash, zsh and tcsh
 ]
 EXTRAS = {
     "test": [

@@ -1,4 +1,4 @@
-"""albert-tf: one command, one verb per job."""
+"""albert-tf: ALBERT from raw text to a served model; one verb per job."""
 
 import argparse
 import contextlib
@@ -7,12 +7,16 @@ import importlib
 import json
 import os
 import sys
+import textwrap
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import shtab
+
 import albert_tf
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
+from albert_tf.verbs.examples import EXAMPLES
 from albert_tf.verbs.table import VERBS
 
 RECIPES = Path(albert_tf.__file__).parent / "training" / "recipes"
@@ -97,11 +101,23 @@ def read_recipe(name) -> dict:
 def _parser():
     parser = argparse.ArgumentParser(prog="albert-tf", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument(
+        "--print-completion",
+        action=shtab.completion_action(),
+        choices=shtab.SUPPORTED_SHELLS,
+        default=argparse.SUPPRESS,
+        help="what a shell needs to complete verbs and flags",
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
     for name, job in VERBS.items():
         summary = job.__doc__.strip().partition("\n")[0]
         flags = verbs.add_parser(
-            name, description=job.__doc__.strip(), help=summary, allow_abbrev=False
+            name,
+            help=summary,
+            description=textwrap.fill(job.__doc__.strip()),
+            epilog="\n  ".join(["examples:", *EXAMPLES[name]]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         for field in dataclasses.fields(job):
             _add_flag(flags, field)
@@ -132,7 +148,9 @@ def _add_flag(parser, field):
     else:
         choices = field.metadata.get("choices")
         metavar = None if choices else kind.__name__.upper()
-        parser.add_argument(name, type=kind, choices=choices, metavar=metavar, **shared)
+        added = parser.add_argument(name, type=kind, choices=choices, metavar=metavar, **shared)
+        if kind is Path:
+            added.complete = shtab.FILE
 
 
 def _version():

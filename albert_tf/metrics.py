@@ -164,6 +164,16 @@ def squad_scores(data, predictions, null_odds=None, null_threshold=None) -> dict
     return report | thresholds
 
 
+def answer_f1(predicted, expected) -> float:
+    """F1 of the words of one answer, from 0 to 1, against the nearest of the right ones.
+
+    Args:
+        predicted: text; "" for no answer.
+        expected: the right texts; none for a question that cannot be answered.
+    """
+    return float(max(_token_f1(_words(t), _words(predicted), True) for t in [*expected] or [""]))
+
+
 def _best_over(gold, id, predictions, score):
     if id not in predictions:
         return 0

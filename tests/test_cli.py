@@ -1,5 +1,7 @@
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from albert_tf import cli
 from albert_tf.training.fields import as_values, build, flag
 from albert_tf.training.jobs.table import find_task, options_in
 from albert_tf.training.settings import FineTuneSettings
+from albert_tf.verbs.examples import EXAMPLES
 from albert_tf.verbs.table import VERBS
 
 
@@ -34,6 +37,7 @@ class Greet:
 def greet(monkeypatch, capsys):
     """Runs the verb above; gives the exit code and what it printed as JSON, or the error."""
     monkeypatch.setattr(cli, "VERBS", {"greet": Greet})
+    monkeypatch.setattr(cli, "EXAMPLES", {"greet": ("albert-tf greet --out here",)})
     monkeypatch.setattr(cli, "_load_tensorflow_quietly", lambda: None)
 
     def run(*argv):
@@ -72,6 +76,37 @@ def test_every_verb_explains_itself(verb, capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main([verb, "--help"])
     assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_the_examples_of_a_verb_are_commands_that_it_takes(line):
+    name, verb, *flags = shlex.split(line)
+    options = vars(cli._parser().parse_args([verb, *flags]))
+    recipe = options.pop("recipe")
+    options = {k: v for k, v in options.items() if k not in ("verb", "debug", "dry_run")}
+    build(VERBS[verb], (cli.read_recipe(recipe) if recipe else {}) | options, line)
+    assert (name, line in EXAMPLES[verb]) == ("albert-tf", True)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["albert-tf", "fin"], ["finetune"]),
+        (["albert-tf", "export", "--quantiz"], ["--quantization"]),
+        (["albert-tf", "export", "--format", "tf"], ["tflite"]),
+    ],
+)
+def test_bash_completes_verbs_and_flags(words, offered, capsys, tmp_path):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--print-completion", "bash"])
+    (tmp_path / "completion").write_text(capsys.readouterr().out)
+    script = (
+        f"source completion; COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}; "
+        "_shtab_albert_tf; printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == (offered, "")
 
 
 def test_flags_become_values_of_the_right_kind(greet):

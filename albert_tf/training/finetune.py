@@ -63,7 +63,8 @@ def fine_tune(settings: FineTuneSettings, show=True) -> dict:
         "seconds": round(time.monotonic() - started, 1),
         "warnings": warnings_of(job, evaluation, baseline),
     }
-    run.finish(summary)
+    compared = [job.compare(row) for row in evaluation.best_rows or ()]
+    run.finish(summary, [one for one in compared if one is not None])
     return summary
 
 

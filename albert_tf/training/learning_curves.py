@@ -2,9 +2,9 @@
 
 import math
 
-import numpy as np
-
 NO_CURVE = {"split", "step", "seconds"}
+# That many panels side by side can still be read on a page.
+MOST_COLUMNS = 3
 
 
 def draw_curves(rows, path):
@@ -18,9 +18,12 @@ def draw_curves(rows, path):
 
     curves = _curves(rows)
     names = sorted(curves, key=lambda name: (name != "loss", name))
-    columns = max(1, len(names))
-    figure = Figure(figsize=(5 * columns, 3.5), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, columns))
+    columns = min(max(1, len(names)), MOST_COLUMNS)
+    lines = max(1, -(-len(names) // columns))
+    figure = Figure(figsize=(4.5 * columns, 3.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
     for axes, name in zip(panels, names, strict=False):
         for split, points in sorted(curves[name].items()):
             axes.plot(

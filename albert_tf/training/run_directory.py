@@ -12,6 +12,7 @@ from albert_tf.staging import new_file, refuse_existing
 from albert_tf.training.environment import environment
 from albert_tf.training.event_file import EventFile
 from albert_tf.training.learning_curves import NO_CURVE, draw_curves
+from albert_tf.training.report import write_report
 
 SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
 METRICS, SUMMARY = "metrics.jsonl", "summary.json"
@@ -58,6 +59,7 @@ class RunDirectory(Rows):
     | `metrics.jsonl` | one JSON object a measurement, with its `step` |
     | `tensorboard/` | the same numbers for TensorBoard |
     | `learning_curve.png` | the same numbers as a picture |
+    | `report.html` | all of it for people, as one page |
     | `summary.json` | the result, and warnings about it |
 
     Args:
@@ -167,9 +169,15 @@ class RunDirectory(Rows):
         with new_file(self.path / "learning_curve.png", overwrite=True) as staged:
             draw_curves(self.rows, staged)
 
-    def finish(self, summary: dict):
-        """Writes the learning curve and, last, the summary."""
+    def finish(self, summary: dict, compared=()):
+        """Writes the learning curve, the report and, last, the summary.
+
+        Args:
+            summary: JSON values.
+            compared: `report.Compared`s for the report.
+        """
         self.draw()
+        write_report(self.path, _finite(summary), compared)
         self.write_json(SUMMARY, summary)
 
 

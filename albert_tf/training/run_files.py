@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 MODEL, SETTINGS, SUMMARY = "model", "settings.json", "summary.json"
+MEASUREMENTS = "metrics.jsonl"
 
 
 def model_folder(run) -> Path:
@@ -26,6 +27,18 @@ def reads_pairs(run) -> bool:
 def run_settings(run) -> dict:
     """The saved settings of a run; empty for a bare preset."""
     return _read(best_run(run) / SETTINGS)
+
+
+def rows_of(run, split=None) -> list[dict]:
+    """What a run measured, a dictionary a measurement with its `split` and `step`.
+
+    Args:
+        run: the directory of a run.
+        split: `train`, `held_out`, ...; None for all.
+    """
+    lines = (Path(run) / MEASUREMENTS).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if split in (None, row["split"])]
 
 
 def _read(path):

@@ -46,7 +46,7 @@ class Pretrain(PretrainSettings):
             return 1
         if summary:
             print(json.dumps(summary, indent=2))
-            print(f"The run is in {self.out}: its numbers in summary.json, its model in model/.")
+            print(f"The run is in {self.out}: its numbers in report.html, its model in model/.")
 
     def describe(self):
         from albert_tf.training.pretraining.run import describe

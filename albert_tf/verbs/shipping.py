@@ -74,6 +74,11 @@ class Export:
         default=None,
     )
     top_k: int = flag("words for each mask", default=5)
+    num_beams: int | None = flag("of texts that are written; 1 is greedy (1)", default=None)
+    length_penalty: float = flag("of beams", default=1.0)
+    max_length: int | None = flag(
+        "of texts that are written, in tokens (default: as in training)", default=None
+    )
     version: int | None = flag("of the SavedModel (default: the next one)", default=None)
     pair: bool | None = flag("two texts a request (default: as in the run)", default=None)
     dtype: str = flag("of the SavedModel", choices=("float32", "bfloat16"), default="float32")
@@ -134,6 +139,8 @@ class Export:
         from albert_tf.exporting.saved_model import export_saved_model
 
         options |= {"pair": self._is_pair(model) and not self.ids_only, "text": not self.ids_only}
+        names = ("num_beams", "length_penalty", "max_length")
+        options |= {name: getattr(self, name) for name in names}
         return export_saved_model(
             model, self.out, self.version, dtype=self.dtype, fresh_process=self.verify, **options
         )

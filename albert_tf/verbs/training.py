@@ -47,7 +47,7 @@ class Finetune(FineTuneSettings):
             print(f"Without a model {summary['metrics'][0]} is {summary['baseline']:.4f} at best.")
         model = model_folder(self.out)
         where = f", its model in {model.relative_to(self.out)}/" if model != self.out else ""
-        print(f"The run is in {self.out}: its numbers in summary.json{where}.")
+        print(f"The run is in {self.out}: its numbers in report.html{where}.")
         if cut := summary.get("train_examples_cut"):
             total = summary["train_examples"]
             length = summary["options"]["sequence_length"]

@@ -13,6 +13,7 @@ from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.overlap import shared_fraction
 from albert_tf.training.jobs.rows import training_rows
 from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.report import Compared
 
 OBJECTIVES = ("contrastive", "cosine")
 
@@ -193,6 +194,15 @@ class Embeddings(Job):
                 rank = sum(shared_fraction(pair[0], other) >= cosine for other in others)
             rows.append({"cosine": cosine, "rank": rank})
         return {"overlap": self.score(rows, dev)}
+
+    def compare(self, row):
+        """By the distance of the scores, or, where only pairs are known, by the rank."""
+        asked = f"{row['text']} | {row['text_pair']}"
+        if "expected" in row:
+            error = abs(row["cosine"] - row["expected"])
+            return Compared(asked, f"{row['expected']:.2f}", f"{row['cosine']:.2f}", error)
+        given = f"{row['rank']} others are nearer"
+        return Compared(asked, "none is nearer", given, float(row["rank"]))
 
     def line(self, row):
         return f"{row['cosine']:7.4f}  {row['text']} | {row['text_pair']}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from albert_tf.tasks.loading import task_class
 from albert_tf.training.jobs.rows import write_rows
 from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.report import Compared
 
 
 class Job:
@@ -122,6 +123,10 @@ class Job:
     def baselines(self, train, dev, model) -> dict[str, dict[str, float]]:
         """What it takes no model to score: name of the way -> scores, as `score` names them."""
         return {}
+
+    def compare(self, row) -> Compared | None:
+        """An answer beside what was expected, for the report; None where that is not known."""
+        return None
 
     def finish(self, model, scores):
         """Sets on the best model what its dev scores decide beside the weights."""

@@ -15,6 +15,7 @@ from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.overlap import words
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.report import Compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,12 @@ class MultipleChoice(Job):
 
     def rows_an_example(self, examples):
         return max(map(len, examples.choices))
+
+    def compare(self, row):
+        """The surest mistake is the furthest."""
+        true, given = row["expected"], row["answer"]
+        error = 0.0 if true == given else row["probabilities"][given]
+        return Compared(row["question"], true, f"{given}: {row['choice']}", error)
 
     def line(self, row):
         share = row["probabilities"][row["answer"]]

@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.data.squad import QuestionExamples, read_questions, read_squad
-from albert_tf.metrics import squad_scores
+from albert_tf.metrics import answer_f1, squad_scores
 from albert_tf.staging import new_file
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
 from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.overlap import shared_fraction
 from albert_tf.training.jobs.rows import training_rows, write_rows
 from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.report import Compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,12 @@ class QuestionAnswering(Job):
             "train_questions_without_answer": sum(not answers for answers in train.answers),
             "dev_questions_without_answer": sum(not answers for answers in dev.answers),
         }
+
+    def compare(self, row):
+        """The fewer words it shares with an answer, the further."""
+        expected = " / ".join(dict.fromkeys(row["expected"])) or "(no answer)"
+        error = 1.0 - answer_f1(row["answer"], row["expected"])
+        return Compared(row["question"], expected, row["answer"] or "(no answer)", error)
 
     def line(self, row):
         best = row["answers"][0]["probability"] if row["answer"] else 0.0

@@ -43,6 +43,24 @@ def rough_lengths(texts) -> np.ndarray:
     return np.array([len(text.encode("utf-8", "surrogatepass")) // 8 for text in texts], np.int64)
 
 
+def token_counts(columns, tokenizer, chunk=4096) -> np.ndarray:
+    """Tokens of each example with special tokens, before anything is cut.
+
+    Args:
+        columns: string tensors `(num_examples,)`, one for each text of an example.
+        tokenizer: `AlbertTokenizer`.
+        chunk: texts at a time.
+
+    Returns:
+        int64 `(num_examples,)`.
+    """
+    counts = np.full(len(columns[0]), 1 + len(columns))
+    for texts in columns:
+        for start in range(0, len(texts), chunk):
+            counts[start : start + chunk] += tokenizer(texts[start : start + chunk]).row_lengths()
+    return counts
+
+
 def write_rows(rows, path: Path):
     """Writes dictionaries as JSON lines."""
     with new_file(path, overwrite=True) as staged, staged.open("w", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ from albert_tf.tasks.writing import LengthBeamSampler
 from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import saved_class, task_on
+from albert_tf.training.report import Compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +169,11 @@ class SequenceToSequence(Job):
         """What it takes no model to score: `copy`, the source as the answer."""
         scored = text_scores(dev.texts, dev.text_pairs, ignore_case=self.ignore_case)
         return {"copy": scored}
+
+    def compare(self, row):
+        """By chrF of the one sentence."""
+        error = 1.0 - sacrebleu.sentence_chrf(row["prediction"], [row["expected"]]).score / 100.0
+        return Compared(row["text"], row["expected"], row["prediction"], max(0.0, error))
 
     def write(self, rows, directory, examples=None):
         """Writes JSON lines, and `predictions.txt`, an answer a line, as sacrebleu takes it."""

@@ -13,6 +13,7 @@ from albert_tf.metrics import METRICS, check_metrics
 from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.training.jobs.class_reports import write_reports
+from albert_tf.training.jobs.class_weights import BALANCED, factors_of
 from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.logits import (
     answer_rows,
@@ -24,10 +25,9 @@ from albert_tf.training.jobs.logits import (
     text_columns,
 )
 from albert_tf.training.jobs.overlap import overlap_answers
-from albert_tf.training.jobs.rows import training_rows, write_rows, write_table
+from albert_tf.training.jobs.rows import token_counts, training_rows, write_rows, write_table
 from albert_tf.training.jobs.starts import saved_class, task_on
-
-BALANCED = "balanced"
+from albert_tf.training.report import Compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +185,7 @@ class TextClassification(Job):
     def batches(self, examples, *, batch_size, epochs=1, seed=0) -> tf.data.Dataset:
         """Raw batches for `fit`, of texts of similar length; see `training_rows`."""
         inputs, labels = text_columns(examples), tf.constant(examples.labels)
-        weights = self._weights(examples)
+        weights = factors_of(self.class_weights, examples)
 
         def take(indices):
             row = (gathered(inputs, indices), tf.gather(labels, indices))
@@ -194,25 +194,6 @@ class TextClassification(Job):
             return (*row, tf.gather(weights, tf.gather(labels, indices)))
 
         return training_rows(row_lengths(examples), take, batch_size, epochs, seed)
-
-    def _weights(self, examples):
-        """A factor for each class, float32 `(num_classes,)`, or None."""
-        if self.class_weights is None:
-            return None
-        names = examples.class_names
-        counts = np.bincount(examples.labels, minlength=len(names))
-        if self.class_weights == BALANCED:
-            # As scikit-learn has it: the mean factor of an example is 1. Absent classes have none.
-            present = np.maximum(counts, 1)
-            weights = len(examples) / ((counts > 0).sum() * present)
-            return tf.constant(weights, tf.float32)
-        unknown = sorted(set(self.class_weights) - set(names))
-        if unknown:
-            raise ValueError(
-                f"class_weights must name classes of the data, {', '.join(names)}: got "
-                f"{unknown[0]!r}."
-            )
-        return tf.constant([float(self.class_weights.get(n, 1.0)) for n in names], tf.float32)
 
     def answer(self, model, examples, batch_size=64) -> list[dict]:
         """What the model says of each text; see `answer_rows`."""
@@ -248,7 +229,9 @@ class TextClassification(Job):
         return found
 
     def describe(self, model, train, dev):
-        lengths = [_token_counts(part, model.preprocessor.tokenizer) for part in (train, dev)]
+        lengths = [
+            token_counts(text_columns(part), model.preprocessor.tokenizer) for part in (train, dev)
+        ]
         limit = model.preprocessor.sequence_length
         return {
             "problem": self.problem,
@@ -261,7 +244,9 @@ class TextClassification(Job):
 
     def num_cut(self, model, examples):
         limit = model.preprocessor.sequence_length
-        return int((_token_counts(examples, model.preprocessor.tokenizer) > limit).sum())
+        return int(
+            (token_counts(text_columns(examples), model.preprocessor.tokenizer) > limit).sum()
+        )
 
     def write(self, rows, directory, examples=None):
         """Writes `predictions.tsv` and `.jsonl`; and where labels are known, what `write_reports`
@@ -272,8 +257,21 @@ class TextClassification(Job):
         if rows and "label" in rows[0] and "probabilities" in rows[0]:
             write_reports(rows, directory)
 
+    def compare(self, row):
+        """The surest mistake is the furthest; of several labels, that with most labels wrong."""
+        true, given = row["label"], row["prediction"]
+        if isinstance(true, list):
+            error = len(set(true) ^ set(given))
+            true, given = (", ".join(labels) or "(none)" for labels in (true, given))
+        elif "probabilities" in row:
+            error = 0.0 if true == given else row["probabilities"][given]
+        else:
+            error = abs(true - given)
+            true, given = f"{true:.4g}", f"{given:.4g}"
+        return Compared(_asked(row), true, given, error)
+
     def line(self, row):
-        text = row["text"] + (f" | {row['text_pair']}" if "text_pair" in row else "")
+        text = _asked(row)
         if "probabilities" not in row:
             return f"{row['prediction']:10.4f}  {text}"
         answer = row["prediction"]
@@ -283,11 +281,5 @@ class TextClassification(Job):
         return f"{answer:20}  {shares:40}  {text}"
 
 
-def _token_counts(examples, tokenizer, chunk=4096):
-    """Tokens of each example with special tokens, before anything is cut: int64 `(rows,)`."""
-    columns = text_columns(examples)
-    counts = np.full(len(examples), 1 + len(columns))
-    for texts in columns:
-        for start in range(0, len(texts), chunk):
-            counts[start : start + chunk] += tokenizer(texts[start : start + chunk]).row_lengths()
-    return counts
+def _asked(row):
+    return row["text"] + (f" | {row['text_pair']}" if "text_pair" in row else "")

@@ -18,6 +18,7 @@ from albert_tf.training.jobs.job import Job
 from albert_tf.training.jobs.name_lookup import known_names, name_tags
 from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import task_on
+from albert_tf.training.report import Compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,15 @@ class TokenClassification(Job):
             "train_words": sum(map(len, train.starts)),
             "dev_words": sum(map(len, dev.starts)),
         }
+
+    def compare(self, row):
+        """The more words are labelled otherwise, the further."""
+        sides, given = [row["expected"], row["tags"]], []
+        for tags in sides:
+            named = [(w, tag) for w, tag in zip(row["words"], tags, strict=True) if tag != OUTSIDE]
+            given.append(", ".join(f"{word} {tag}" for word, tag in named) or "(none)")
+        error = sum(true != tag for true, tag in zip(*sides, strict=True))
+        return Compared(row["text"], *given, error)
 
     def line(self, row):
         found = "; ".join(f"{e['text']} = {e['label']} ({e['score']:.2f})" for e in row["entities"])
