@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "text": "staging",
     "config": "staging",
     "layers": "config",
+    "pictures": "config",
     "optimizers": "config",
     "models": MODEL,
     "tokenizer": "text config staging",

@@ -48,6 +48,18 @@ class QuestionExamples:
         columns = (self.ids, self.questions, self.contexts, self.answers)
         return QuestionExamples(*(column and [column[i] for i in picked] for column in columns))
 
+    def inputs(self) -> dict[str, list[str]]:
+        """Questions and contexts as `AlbertQuestionAnswering` takes them."""
+        return {"question": self.questions, "context": self.contexts}
+
+    def targets(self) -> dict[str, list]:
+        """The first answer to each question as `fit` takes it; "" and -1 where there is none."""
+        first = [answers[0] if answers else Answer("", -1) for answers in self.answers]
+        return {
+            "answer_text": [answer.text for answer in first],
+            "answer_start": [answer.start for answer in first],
+        }
+
     def as_squad(self) -> list[dict]:
         """The list `data` of a SQuAD file with these questions, for `metrics.squad_scores`."""
         known = self.answers or [()] * len(self)

@@ -3,9 +3,11 @@
 from albert_tf.optimizers.adamw import AdamW
 from albert_tf.optimizers.schedule import WarmupPolynomialDecay
 
+PEAK_LEARNING_RATE = 2e-5
+
 
 def fine_tuning_optimizer(
-    total_steps, peak_learning_rate=2e-5, warmup_fraction=0.1, weight_decay=0.01
+    total_steps, peak_learning_rate=PEAK_LEARNING_RATE, warmup_fraction=0.1, weight_decay=0.01
 ):
     """AdamW with warm-up and linear decay: the larger models diverge without (paper Table 14).
 

@@ -29,8 +29,15 @@ class Corpus:
     test: Examples
 
 
-def gather(scale: Scale, seed: int, console: Console) -> Corpus:
-    """Reads the packages, chooses the classes and draws the labelled examples."""
+def gather(scale: Scale, seed: int = 0, console: Console | None = None) -> Corpus:
+    """Reads the packages, chooses the classes and draws the labelled examples.
+
+    Args:
+        scale: how much of everything.
+        seed: of the draw.
+        console: to draw progress on; None for none.
+    """
+    console = console or Console(quiet=True)
     packages = track(scale.packages, "reading", console=console, disable=console.quiet)
     found = [text for package in packages for text in docstrings.read_package(package)]
     train, dev, test = docstrings.split_by_file(docstrings.drop_repeats(found))

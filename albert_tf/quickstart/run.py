@@ -1,7 +1,6 @@
 """The whole path in one command, offline: text, vocabulary, pretraining, task, export, serving."""
 
 import dataclasses
-import json
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from albert_tf.training.finetune import fine_tune
 from albert_tf.training.pretraining.run import pretrain
 from albert_tf.training.pretraining.settings import PretrainSettings
 from albert_tf.training.run_directory import RunDirectory
+from albert_tf.training.run_files import rows_of
 from albert_tf.training.settings import FineTuneSettings
 from albert_tf.training.vocabulary import train_vocabulary
 
@@ -179,13 +179,6 @@ def fine_tune_from(start, out, scale, seed, show) -> tuple[float, float, list[st
     test = trained.read(out / "data" / "test.jsonl")
     scores, _ = trained.job.evaluate(trained.model, test)
     return scores["accuracy"], summary["dev"]["accuracy"], summary["warnings"]
-
-
-def rows_of(run: Path, split: str | None = None) -> list[dict]:
-    """What a run measured: all of it, or one split."""
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [row for row in rows if split in (None, row["split"])]
 
 
 def export(tuned: Path, out: Path, scale: Scale, texts: list[str]) -> dict[str, int]:

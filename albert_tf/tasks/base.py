@@ -10,7 +10,7 @@ from albert_tf.checkpoints.files import is_shipped
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
-from albert_tf.optimizers.defaults import fine_tuning_optimizer
+from albert_tf.optimizers.defaults import PEAK_LEARNING_RATE, fine_tuning_optimizer
 from albert_tf.staging import new_directory, refuse_existing
 
 BATCH_SIZE = 32
@@ -70,9 +70,26 @@ class AlbertTask(NamedInputs, Recompiles):
                 "trained with."
             )
 
-    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
-        """Compiles for training; `"auto"` is the recipe of the task (see the class)."""
+    def compile(
+        self, optimizer="auto", loss="auto", *, metrics="auto", learning_rate=None, **kwargs
+    ):
+        """Compiles for training; `"auto"` is the recipe of the task (see the class).
+
+        Args:
+            optimizer, loss, metrics, **kwargs: as Keras's.
+            learning_rate: highest rate of `optimizer="auto"`; None for 2e-5, which suits the
+                published sizes. A small model wants 10 to 50 times that.
+
+        Raises:
+            ValueError: a `learning_rate` beside an optimizer, which has its own.
+        """
         self._schedule_at_fit = optimizer == "auto"
+        if learning_rate is not None and not self._schedule_at_fit:
+            raise ValueError(
+                f'learning_rate goes with optimizer="auto": got {learning_rate} beside '
+                f"{optimizer!r}. Give the rate to that optimizer."
+            )
+        self._peak_learning_rate = learning_rate or PEAK_LEARNING_RATE
         keras.Model.compile(
             self,
             optimizer=fine_tuning_optimizer(1) if optimizer == "auto" else optimizer,
@@ -109,8 +126,9 @@ class AlbertTask(NamedInputs, Recompiles):
 
     def _compile_for(self, total_steps):
         config = keras.saving.deserialize_keras_object(self.get_compile_config())
-        self.compile(**config | {"optimizer": fine_tuning_optimizer(total_steps)})
-        self._schedule_at_fit = True
+        peak = self._peak_learning_rate
+        self.compile(**config | {"optimizer": fine_tuning_optimizer(total_steps, peak)})
+        self._schedule_at_fit, self._peak_learning_rate = True, peak
 
     def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Loss and metrics on raw strings, arrays or a dataset; see `keras.Model.evaluate`."""

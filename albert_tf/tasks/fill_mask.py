@@ -74,6 +74,16 @@ def _filled(model, text, logits, top_k):
     return {"text": text, "filled": put_pieces(text, best), "masks": masks}
 
 
+def in_words(row, mask=0) -> str:
+    """The words for one mask of a text with their probabilities, as `door 13%, room 5%`.
+
+    Args:
+        row: what `fill_masks` gives for the text.
+        mask: which of its masks.
+    """
+    return ", ".join(f"{w['word']} {w['probability']:.0%}" for w in row["masks"][mask]["words"])
+
+
 def put_pieces(text, pieces) -> str:
     """Puts pieces into the masks of a text; None leaves a mask as it is.
 

@@ -1,0 +1,31 @@
+"""Starts TensorFlow without the notes that it writes into every notebook."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def standard_error_closed() -> Iterator[None]:
+    """Within it, what the process writes to its standard error is lost; errors are raised."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def start_quietly() -> None:
+    """Imports TensorFlow and what stands on it; takes some ten seconds, and says nothing.
+
+    TensorFlow's C++ writes past Python's streams, and before its own settings of logging count.
+    """
+    with standard_error_closed(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # a bar's looks, from tqdm
+        import keras_hub  # noqa: F401
+        import tensorflow  # noqa: F401
