@@ -10,6 +10,7 @@ from albert_tf.config import PRESETS
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH_SUFFIXES = (".bin", ".pth", ".pt")
+PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,25 @@ def find_config(files):
         if others:
             return others[0]
     return None
+
+
+def vocabulary_of(checkpoint):
+    """The SentencePiece model that belongs to a checkpoint of any kind.
+
+    Args:
+        checkpoint: as for `find_checkpoint`.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint, or it has no vocabulary.
+        CheckpointError: several files could be it.
+    """
+    files = find_checkpoint(checkpoint)
+    found = files.directory / PRESET_VOCABULARY
+    if files.kind != "preset":
+        found = find_vocabulary(files.directory)
+    if found is None or not found.is_file():
+        raise FileNotFoundError(f"The checkpoint in {files.directory} has no vocabulary beside it.")
+    return found
 
 
 def find_vocabulary(directory):

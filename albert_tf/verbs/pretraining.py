@@ -47,7 +47,10 @@ class Prepare:
     """Turn raw text into shards of rows for pretraining; a killed run goes on where it was."""
 
     texts: tuple[str, ...] = flag("text files, folders (walked) or patterns; also .gz")
-    vocabulary: Path = flag("SentencePiece .model file, as `albert-tf vocab` writes it")
+    vocabulary: Path = flag(
+        "SentencePiece .model file, as `albert-tf vocab` writes it; or a checkpoint that has one, "
+        "such as books_small"
+    )
     out: str = flag("new directory; unfinished work stands beside it under OUT.partial")
     sequence_length: int = flag("longest row in tokens, special ones included", default=128)
     objective: str = flag(
@@ -124,7 +127,7 @@ class Prepare:
 
         return prepare(
             self.texts,
-            self.vocabulary,
+            self._vocabulary_file(),
             self.out,
             self.settings(),
             num_workers=self.workers,
@@ -140,8 +143,24 @@ class Prepare:
         from albert_tf.data.preparation.beam import prepare_with_beam
 
         return prepare_with_beam(
-            self.texts, self.vocabulary, self.out, self.settings(), self.runner, self.beam_options
+            self.texts,
+            self._vocabulary_file(),
+            self.out,
+            self.settings(),
+            self.runner,
+            self.beam_options,
         )
+
+    def _vocabulary_file(self):
+        """The file itself; only a folder or the name of a shipped model is looked into."""
+        from albert_tf.checkpoints.files import is_shipped, vocabulary_of
+        from albert_tf.training.run_files import model_folder
+
+        if self.vocabulary.is_dir():
+            return vocabulary_of(model_folder(self.vocabulary))
+        if not self.vocabulary.exists() and is_shipped(self.vocabulary):
+            return vocabulary_of(self.vocabulary)
+        return self.vocabulary
 
 
 def summarize(manifest: dict, out) -> str:

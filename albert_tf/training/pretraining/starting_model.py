@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
+from albert_tf.checkpoints.files import PRESET_VOCABULARY, find_checkpoint, find_vocabulary
 from albert_tf.data.record_set import RecordSet
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.deepening import deepen
@@ -19,8 +19,6 @@ from albert_tf.training.pretraining.settings import PretrainSettings
 from albert_tf.training.pretraining.variables import assign_weights
 from albert_tf.training.run_directory import SETTINGS
 from albert_tf.training.starting_config import starting_config
-
-PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
 
 
 def starting_model(settings, records: RecordSet) -> AlbertPretrainer:

@@ -1,8 +1,10 @@
+import hashlib
 import json
 
 import pytest
 
 from albert_tf import cli
+from albert_tf.checkpoints.files import vocabulary_of
 
 
 @pytest.fixture
@@ -68,3 +70,19 @@ def test_beam_is_asked_for_where_it_is_absent(books, vocabulary, tmp_path, capsy
     argv = ["--texts", books, "--vocabulary", vocabulary, "--out", tmp_path / "out"]
     assert cli.main(["prepare", *map(str, argv), "--runner", "SparkRunner"]) == 2
     assert "pip install 'albert-tf[data]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["books_small", "folder"])
+def test_the_vocabulary_may_be_that_of_a_checkpoint(source, run_prepare, tmp_path):
+    shipped = vocabulary_of("books_small")
+    named = source if source == "books_small" else shipped.parent
+    assert run_prepare("--vocabulary", named)[0] == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert hashlib.sha256(shipped.read_bytes()).hexdigest() in json.dumps(manifest)
+
+
+def test_a_checkpoint_without_a_vocabulary_is_named(run_prepare, tmp_path, capsys):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "model.safetensors").write_bytes(b"")
+    code, _, error = run_prepare("--vocabulary", tmp_path / "bare")
+    assert code == 2 and f"{tmp_path / 'bare'} has no vocabulary" in error
