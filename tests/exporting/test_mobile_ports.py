@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from albert_tf.text.device_tokenizer import DeviceTokenizer
-
 from tests.tokenizer_cases import random_texts, train, with_pieces
 
 FOLDER = Path(__file__).parents[2] / "export/mobile"
