@@ -1,10 +1,13 @@
 """The files of `export/` are what their readers take, and the clients there work."""
 
 import asyncio
+import contextlib
 import importlib.util
 import re
 import shutil
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from albert_tf.serving import stock
 from albert_tf.serving.batching_options import read_batching_options
+from albert_tf.serving.client import Client
 from albert_tf.serving.config_files import (
     MonitoringConfig,
     SSLConfig,
@@ -28,6 +32,7 @@ from albert_tf.serving.server import ModelServer
 
 FOLDER = Path(__file__).parents[2] / "export"
 METADATA = "/v1/models/albert/metadata"
+needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 
 
@@ -154,23 +159,75 @@ def test_kubectl_puts_the_manifests_together():
     assert kinds["ConfigMap"]["data"]["models.config"] == read("models.config")
 
 
-def test_envoy_asks_the_servers_that_its_text_names():
-    text = read("envoy.yaml")
-    resources = yaml.safe_load(text)["static_resources"]
-    clusters = {one["name"]: one for one in resources["clusters"]}
-    for name, flag in (("grpc", "port"), ("rest", "rest-port")):
-        endpoints = clusters[name]["load_assignment"]["endpoints"][0]["lb_endpoints"]
-        addresses = [one["endpoint"]["address"]["socket_address"] for one in endpoints]
-        started = re.findall(rf" --{flag} (\d+)", text)
-        assert [str(one["port_value"]) for one in addresses] == started
-        assert {one["address"] for one in addresses} == {"127.0.0.1"}
-    (check,) = clusters["rest"]["health_checks"]
-    assert check["http_health_check"]["path"] == METADATA
-    for listener in resources["listeners"]:
-        assert listener["address"]["socket_address"]["address"] == "127.0.0.1"
-        (manager,) = listener["filter_chains"][0]["filters"]
-        (host,) = manager["typed_config"]["route_config"]["virtual_hosts"]
-        assert host["routes"][0]["route"]["cluster"] in clusters
+def test_nginx_asks_the_servers_that_its_text_names():
+    text = read("nginx.conf")
+    for upstream, flag in (("albert_grpc", "port"), ("albert_rest", "rest-port")):
+        block = re.search(rf"upstream {upstream} {{(.*?)}}", text, re.DOTALL)[1]
+        asked = re.findall(r"server 127\.0\.0\.1:(\d+)", block)
+        assert asked == re.findall(rf" --{flag} (\d+)", text)
+    assert all(address.startswith("127.0.0.1:") for address in re.findall(r"listen (\S+)", text))
+
+
+def free_ports(number):
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
+        ]
+        return [str(one.getsockname()[1]) for one in sockets]
+
+
+@pytest.fixture
+def two_behind_nginx(opinion_server, tmp_path):
+    """Two servers and nginx before them: (second server, gRPC address, REST address)."""
+    base_path = opinion_server._configs[0].base_path
+    ports = dict(zip(("9500", "9501"), free_ports(2), strict=True))
+    with ModelServer({"albert": base_path}, rest_port=0, poll_seconds=None) as second:
+        for server, grpc_port, rest_port in (
+            (opinion_server, "8500", "8501"),
+            (second, "8510", "8511"),
+        ):
+            ports[grpc_port] = server.address.rpartition(":")[2]
+            ports[rest_port] = server.rest_address.rpartition(":")[2]
+        text = re.sub(
+            r"127\.0\.0\.1:(\d+)", lambda m: f"127.0.0.1:{ports[m[1]]}", read("nginx.conf")
+        )
+        config = tmp_path / "nginx.conf"
+        config.write_text(text.replace("/tmp/albert-nginx.pid", str(tmp_path / "nginx.pid")))
+        command = ["nginx", "-c", str(config), "-p", str(tmp_path), "-g", "daemon off;"]
+        with open(tmp_path / "log", "wb") as log, subprocess.Popen(command, stderr=log) as nginx:
+            addresses = [f"127.0.0.1:{ports[port]}" for port in ("9500", "9501")]
+            try:
+                wait_for(addresses[1])
+                yield second, *addresses
+            finally:
+                nginx.terminate()
+                nginx.wait(10)
+
+
+def wait_for(address, seconds=10):
+    host, _, port = address.rpartition(":")
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.02)
+
+
+@pytest.mark.slow
+@needs_nginx
+def test_nginx_deals_out_requests_and_leaves_out_a_server_that_is_gone(two_behind_nginx):
+    second, address, rest_address = two_behind_nginx
+    with Client(address, timeout=10) as client:
+        asked = [client.answer("albert", text=["A fine day."]) for _ in range(8)]
+        counted = second._metrics.request_count.lines()
+        assert counted and 0 < int(counted[0].rpartition(" ")[2]) < 8
+        second.stop()
+        asked += [client.answer("albert", text=["A fine day."]) for _ in range(4)]
+    assert [row["label"] for (row,) in asked] == ["short"] * 12
+    assert '"short"' in shell("sh", FOLDER / "predict.sh", rest_address)
 
 
 @pytest.mark.parametrize("name", ["predict", "predict_async"])
