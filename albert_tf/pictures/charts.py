@@ -16,6 +16,7 @@ def draw_history(history: Mapping[str, Sequence[float]]):
             `val_` before the name of a held-out one.
     """
     names = [name for name in history if not name.startswith("val_")]
+    names.sort(key=lambda name: name != "loss")
     picture, panels = new_picture(len(names), width=4.2 * len(names))
     for axes, name in zip(panels, names, strict=True):
         for values, label in (
@@ -67,13 +68,16 @@ def draw_bars(values: Mapping[str, float], title: str, unit: str, form="{:.3g}",
     return picture
 
 
-def draw_bar_panels(panels: Mapping[str, Mapping[str, float]], form="{:.3g}", marked=()):
+def draw_bar_panels(
+    panels: Mapping[str, Mapping[str, float]], form="{:.3g}", marked=(), limit: float | None = None
+):
     """Several numbers of the same things, a panel a number.
 
     Args:
         panels: title with its unit -> name -> number; the names are those of the first panel.
         form: format of the numbers, or a mapping of title -> format.
         marked: as in `draw_bars`.
+        limit: where all panels end, for numbers of one kind; None for each its own.
     """
     names = list(next(iter(panels.values())))
     picture, found = new_picture(
@@ -83,6 +87,8 @@ def draw_bar_panels(panels: Mapping[str, Mapping[str, float]], form="{:.3g}", ma
         one = form if isinstance(form, str) else form[title]
         _bars(axes, {name: values[name] for name in names}, one, marked)
         axes.set_title(title, fontsize=10)
+        if limit is not None:
+            axes.set_xlim(0, limit)
         if number:
             axes.set_yticklabels([])
     return picture

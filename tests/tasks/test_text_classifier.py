@@ -75,6 +75,19 @@ def test_the_default_optimizer_warms_up_and_decays_over_the_fit(classifier):
     assert rates[0] < rates[4] and rates[-1] < rates[20] < rates[4]
 
 
+def test_the_peak_of_the_default_schedule_can_be_named_and_outlives_a_fit(classifier):
+    classifier.compile(learning_rate=3e-3)
+    for total_steps in (10, 20):
+        classifier._compile_for(total_steps)  # what `fit` does first
+        schedule = classifier.optimizer._learning_rate
+        assert (schedule.peak_learning_rate, schedule.total_steps) == (3e-3, total_steps)
+
+
+def test_a_rate_beside_an_optimizer_is_refused(classifier):
+    with pytest.raises(ValueError, match='learning_rate goes with optimizer="auto": got 0.1'):
+        classifier.compile("adam", learning_rate=0.1)
+
+
 @pytest.mark.slow
 def test_a_second_fit_starts_its_schedule_anew(classifier):
     for _ in range(2):

@@ -1,5 +1,7 @@
 """The wrong answers of a classifier that it was surest of, for people to read."""
 
+from textwrap import shorten
+
 import numpy as np
 from scipy.special import softmax
 
@@ -11,7 +13,7 @@ def surest_mistakes(logits, examples, top_k=10, max_letters=200) -> list[dict]:
         logits: float `(num_texts, num_classes)`, as `predict` gives them.
         examples: `Examples` with single labels: the texts asked about.
         top_k: how many to give, or all mistakes where there are fewer.
-        max_letters: texts are cut after so many.
+        max_letters: longer texts are cut at a space.
 
     Returns:
         Dictionaries of `text`, `true`, `answered` and `probability` (of the answer), the surest
@@ -23,7 +25,7 @@ def surest_mistakes(logits, examples, top_k=10, max_letters=200) -> list[dict]:
     names = examples.class_names
     return [
         {
-            "text": examples.texts[i][:max_letters],
+            "text": shorten(examples.texts[i], max_letters, placeholder=" …"),
             "true": names[examples.labels[i]],
             "answered": names[answered[i]],
             "probability": float(sure[i]),
