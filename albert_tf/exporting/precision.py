@@ -1,6 +1,7 @@
 """A private copy of a model that computes, and stores its weights, in one dtype."""
 
 import tempfile
+import warnings
 from pathlib import Path
 
 from albert_tf.models.backbone import AlbertBackbone
@@ -31,7 +32,9 @@ def copy_in(model, dtype):
             "quantize(), and choose the quantization of the TFLite file."
         )
     copy = _rebuild(model, dtype)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The moments of a model that was trained, which the copy has no use for.
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
         # Keras merges LoRA when it writes, and casts when it reads.
         path = Path(folder) / "copy.weights.h5"
         model.save_weights(path)

@@ -138,6 +138,13 @@ def test_low_rank_updates_are_merged(make_classifier, shake, tmp_path):
     assert len([node for node in nodes_of(path) if node.op == "VarHandleOp"]) == plain
 
 
+def test_a_model_that_was_trained_is_copied_without_a_warning(make_classifier):
+    model = make_classifier(2, preprocessor=None)
+    model.optimizer.build(model.trainable_variables)  # as `fit` does
+    copied = copy_in(model, "float32").get_weights()
+    assert all(map(np.array_equal, copied, model.get_weights()))
+
+
 def test_versions_count_up(make_classifier, tmp_path):
     model = make_classifier(2, preprocessor=None)
     (tmp_path / "m" / "0007").mkdir(parents=True)
