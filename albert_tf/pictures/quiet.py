@@ -28,4 +28,5 @@ def start_quietly() -> None:
     with standard_error_closed(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "IProgress not found")  # a bar's looks, from tqdm
         import keras_hub  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow
+    tensorflow.get_logger().setLevel("ERROR")  # it tells of every file that it reads or writes
