@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
 TIDY = runpy.run_path(FOLDER / "tidy.py")
+OF_PAGES = runpy.run_path(ROOT / "tests" / "test_docs.py")
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 MOST_LINES = 15
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
@@ -89,6 +90,14 @@ def test_links_between_notebooks_lead_somewhere_and_both_pages_list_it(path):
     assert [link for link in links if not (FOLDER / link).is_file()] == []
     for page in (FOLDER / "README.md", ROOT / "docs" / "tutorials" / "notebooks.md"):
         assert f"{path.name})" in page.read_text(encoding="utf-8")
+
+
+@every_notebook
+def test_commands_and_places_in_its_text_are_held_to_what_those_of_pages_are(path, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("\n\n".join(cells(path, "markdown")), encoding="utf-8")
+    OF_PAGES["test_places_in_the_code_are_where_a_page_says"](page)
+    OF_PAGES["test_every_command_has_flags_that_exist_and_values_that_go_together"](str(page))
 
 
 def test_another_address_is_written_into_badge_and_first_cell():
