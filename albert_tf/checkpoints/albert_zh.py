@@ -4,9 +4,9 @@ Only its words are factorized: position and segment tables are H wide, and a pro
 bias, `word_embeddings_2`, stands between the words and the sum. The one layer is `layer_shared`.
 """
 
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.table import Row, Table
 from albert_tf.checkpoints.tf1 import HEADS, dense, norm
-from albert_tf.checkpoints.weights import CheckpointError
 
 _LAYER = "bert/encoder/layer_shared"
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.config import PRESETS
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")

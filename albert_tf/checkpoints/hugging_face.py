@@ -2,8 +2,8 @@
 
 import json
 
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.table import Row, Table, published_groups
-from albert_tf.checkpoints.weights import CheckpointError
 from albert_tf.config import AlbertConfig
 
 

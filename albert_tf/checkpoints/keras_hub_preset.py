@@ -4,9 +4,10 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.projection import identity
 from albert_tf.checkpoints.table import Row, Table, published_groups
-from albert_tf.checkpoints.weights import CheckpointError, gather, stored_array
+from albert_tf.checkpoints.weights import gather, stored_array
 from albert_tf.config import AlbertConfig
 
 

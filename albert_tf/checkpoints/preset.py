@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import keras
 
-from albert_tf.checkpoints.weights import CheckpointError, raise_misfits
+from albert_tf.checkpoints.error import CheckpointError
+from albert_tf.checkpoints.weights import raise_misfits
 
 
 def load_weights(directory, model, backbone):

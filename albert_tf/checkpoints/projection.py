@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 
 
 def without_identity(stored, table, config, source):

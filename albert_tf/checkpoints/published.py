@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from albert_tf.checkpoints import albert_zh, hugging_face, safetensors_file, tf1, torch_zip
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.files import find_config, read_json
 from albert_tf.checkpoints.projection import without_identity
 from albert_tf.checkpoints.table import Table
-from albert_tf.checkpoints.weights import CheckpointError, place, raise_misfits
+from albert_tf.checkpoints.weights import place, raise_misfits
 from albert_tf.config import AlbertConfig
 
 # The defaults of the original are those of xxlarge: a file without these keys is not guessed at.

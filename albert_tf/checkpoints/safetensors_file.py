@@ -5,7 +5,8 @@ import json
 import safetensors
 import safetensors.numpy
 
-from albert_tf.checkpoints.weights import CheckpointError, Stored
+from albert_tf.checkpoints.error import CheckpointError
+from albert_tf.checkpoints.weights import Stored
 
 
 def read(path):

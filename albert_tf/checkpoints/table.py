@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 
 
 class Row(NamedTuple):

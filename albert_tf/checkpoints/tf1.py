@@ -3,8 +3,9 @@
 import dataclasses
 import re
 
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.table import Row, Table
-from albert_tf.checkpoints.weights import CheckpointError, Stored
+from albert_tf.checkpoints.weights import Stored
 
 
 def dense(ours, published):

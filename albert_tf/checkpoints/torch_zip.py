@@ -12,7 +12,8 @@ from typing import NamedTuple
 import ml_dtypes
 import numpy as np
 
-from albert_tf.checkpoints.weights import CheckpointError, Stored
+from albert_tf.checkpoints.error import CheckpointError
+from albert_tf.checkpoints.weights import Stored
 
 _DTYPES = {
     "DoubleStorage": "float64",

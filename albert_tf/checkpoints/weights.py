@@ -6,11 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from albert_tf.checkpoints.error import CheckpointError
+
 NAMELESS = "without a published name"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, or does not fit the model; the message lists all of it."""
 
 
 class Stored(NamedTuple):

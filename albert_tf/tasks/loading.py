@@ -6,10 +6,10 @@ import inspect
 import keras
 
 from albert_tf.checkpoints import hugging_face, keras_hub_preset
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary, read_json
 from albert_tf.checkpoints.preset import load_weights
 from albert_tf.checkpoints.published import PublishedCheckpoint, heads_of, open_checkpoint
-from albert_tf.checkpoints.weights import CheckpointError
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.table import TASKS, task_class
 

@@ -10,10 +10,11 @@ from albert_tf.checkpoints import (
     safetensors_file,
     tf1,
 )
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.projection import identity
 from albert_tf.checkpoints.published import heads_of
 from albert_tf.checkpoints.table import published_groups
-from albert_tf.checkpoints.weights import CheckpointError, gather
+from albert_tf.checkpoints.weights import gather
 from albert_tf.staging import new_directory, refuse_existing
 from albert_tf.tasks.table import task_word
 

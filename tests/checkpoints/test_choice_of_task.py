@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import load_checkpoint

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.saving import save_checkpoint
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from albert_tf.checkpoints import keras_hub_preset
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.loading import load_checkpoint

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from albert_tf.checkpoints import albert_zh, hugging_face, tf1
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.published import heads_of
-from albert_tf.checkpoints.weights import CheckpointError, Stored, check_fit
+from albert_tf.checkpoints.weights import Stored, check_fit
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer

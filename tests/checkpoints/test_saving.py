@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.loading import load_checkpoint

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from albert_tf.checkpoints import tf1
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from albert_tf.checkpoints import torch_zip
-from albert_tf.checkpoints.weights import CheckpointError
+from albert_tf.checkpoints.error import CheckpointError
 
 
 def test_the_tensors_are_those_of_the_safetensors_file(golden):
