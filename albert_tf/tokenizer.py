@@ -93,6 +93,23 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         with tf.device("cpu"):
             return map_text(self._ops.encode, as_text(inputs))
 
+    def tokenize_beginning(self, inputs, num_tokens):
+        """Gives the ids of text, and of a very long one no more than its beginning.
+
+        The first `num_tokens` ids of each text are those of `tokenize`, for any text without
+        words of thousands of letters or thousands of unknown or control characters in a row. Memory
+        does not grow with what follows.
+
+        Args:
+            inputs: as in the call.
+            num_tokens: whole number; so many ids are wanted, and more may come.
+        """
+        self._check_vocabulary()
+        with tf.device("cpu"):
+            return map_text(
+                lambda text: self._ops.encode_beginning(text, num_tokens), as_text(inputs)
+            )
+
     def tokenize_with_offsets(self, inputs):
         """Gives the ids of text, and for each the span of the given text that it stands for.
 

@@ -1,5 +1,6 @@
 """Requests that every signature of an export can answer: to warm it up, and to check it with."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ class Requests(dict):
         if not signatures:
             if texts is not None:
                 raise ValueError("texts need a model that takes text: this export takes ids.")
-            super().__init__(tokens=self._of_ids(_made_up_ids(answers.model)))
+            super().__init__(tokens=self._of_ids(_made_up_ids(answers)))
             return
         samples = answers.sample_rows()
         given = samples if texts is None else _columns(answers.text_inputs, texts)
@@ -61,8 +62,9 @@ class Requests(dict):
             # What callers did not think of is asked about with rows of our own.
             source = given if set(inputs) <= set(given) else samples
             columns = {column: source[column] for column in inputs}
-            # A lazy answer: to warm a server up takes no Keras.
-            requests[name] = Request(_arrays(columns), lambda c=columns, e=expected: e(c))
+            # A lazy answer: to warm a server up takes no Keras. `examples` wants the same again.
+            says = functools.cache(lambda c=columns, e=expected: e(c))
+            requests[name] = Request(_arrays(columns), says)
         examples = _examples(rows)
         serialized = np.array([example.SerializeToString() for example in examples], object)
         says = requests["serving_default"].expected
@@ -140,13 +142,14 @@ def _arrays(columns):
     return arrays
 
 
-def _made_up_ids(model):
+def _made_up_ids(answers):
+    model = answers.model
     config = (getattr(model, "backbone", None) or model).albert_config
     width = min(MADE_UP_LENGTH, config.max_position_embeddings)
     lengths = np.array([width, max(1, width // 3)])
     rng = np.random.default_rng(0)
     ids = {}
-    for name, value in model.input.items():
+    for name, value in answers.id_inputs(model).items():
         # Between rows and tokens a task may have an axis more: its choices.
         shape = (2, *[2] * (len(value.shape) - 2), width)
         if name == "padding_mask":

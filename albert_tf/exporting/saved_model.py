@@ -23,6 +23,9 @@ def export_saved_model(
     text=True,
     top_k=5,
     tokenizer=None,
+    num_beams=None,
+    length_penalty=1.0,
+    max_length=None,
     texts=None,
     verify=True,
     fresh_process=False,
@@ -39,6 +42,7 @@ def export_saved_model(
     | token classes | `text` | `entity`, `label`, `start`, `end`, `score`, `num_entities` |
     | masked words | `text` | `filled`, `num_masks`; `word`, `piece`, `probability` of each mask |
     | embeddings | `text` | `embedding` |
+    | sequence to sequence | `text` | `answer`, `answer_ids`, `num_tokens`, `score` |
     | pretrainer (order) | `text`, `text_pair` | as classes: `in order`, `swapped` |
 
     Texts are string `(batch,)`, `choices` `(batch, most choices)`. The rooms in `answers/` say
@@ -65,6 +69,11 @@ def export_saved_model(
         text: False for `tokens` alone: a graph that a server without text ops loads, too.
         top_k: words for each mask.
         tokenizer: for `AlbertPretrainer`, which has no preprocessor of its own.
+        num_beams: of a model that writes texts: 1 for greedy answers, more for a beam search
+            with `length_penalty` (`LengthBeamSampler`), None for the sampler that the model has.
+        length_penalty: of beams.
+        max_length: longest text that is written, in tokens, [CLS] and [SEP] included; None for
+            the preprocessor's `decoder_sequence_length`.
         texts: rows for the check and the warm-up requests: a list of texts, a tuple of lists, or
             a dictionary of lists named as the inputs; None for a few of our own.
         verify: whether to compare the answers with those of the Keras model before publishing.
@@ -81,7 +90,15 @@ def export_saved_model(
         TypeError: there is no export for this class of model.
         ValueError: an argument is out of its range, or the model was quantized.
     """
-    options = AnswerOptions(text=text, pair=pair, top_k=top_k, tokenizer=tokenizer)
+    options = AnswerOptions(
+        text=text,
+        pair=pair,
+        top_k=top_k,
+        tokenizer=tokenizer,
+        num_beams=num_beams,
+        length_penalty=length_penalty,
+        max_length=max_length,
+    )
     answers = answers_of(model, options)
     requests = Requests(answers, texts)
     target = _version_directory(Path(path), version)

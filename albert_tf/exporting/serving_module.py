@@ -110,7 +110,7 @@ class _Hidden:
     def _id_specs(self, mask_name, batch_size=None, seq_len=None):
         """Specs of the ids; under the name `input_length` the mask loses its last axis."""
         specs = {}
-        for name, value in self.network.input.items():
+        for name, value in self.answers.id_inputs(self.network).items():
             shape = [batch_size, *[None] * (len(value.shape) - 2), seq_len]
             if name == "mask_positions":
                 shape[-1] = None

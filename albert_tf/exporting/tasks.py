@@ -11,12 +11,14 @@ from albert_tf.exporting.answers.embeddings import EmbeddingAnswers
 from albert_tf.exporting.answers.entities import EntityAnswers
 from albert_tf.exporting.answers.masks import MaskAnswers
 from albert_tf.exporting.answers.spans import SpanAnswers
+from albert_tf.exporting.answers.written import WrittenAnswers
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
+from albert_tf.tasks.seq2seq_lm import AlbertSeq2SeqLM
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_embedder import AlbertTextEmbedder
 from albert_tf.tasks.token_classifier import AlbertTokenClassifier
@@ -29,6 +31,7 @@ ANSWERS = {
     AlbertQuestionAnswering: SpanAnswers,
     AlbertMultipleChoice: ChoiceAnswers,
     AlbertMaskedLM: MaskAnswers,
+    AlbertSeq2SeqLM: WrittenAnswers,
     AlbertPretrainer: OrderAnswers,
     AlbertBackbone: Answers,
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from albert_tf.exporting.answers.base import AnswerOptions
 from albert_tf.exporting.answers.classes import EarlyExitAnswers
+from albert_tf.exporting.answers.written import WrittenAnswers
 from albert_tf.exporting.light.model_file import check_runtime
 from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
 from albert_tf.exporting.mobile.description import describe, files_of
@@ -22,6 +23,16 @@ from albert_tf.staging import new_file, refuse_existing
 
 # In 8 bits the range of the scores has 256 steps: -3e4 would leave one for all that is not padding.
 INT8_PADDING_SCORE = -20.0
+NOT_FOR_PHONES = {
+    EarlyExitAnswers: (
+        "A TFLite file has no early exit: its rows cannot leave the batch. Fine-tune an "
+        "AlbertTextClassifier, or serve a SavedModel."
+    ),
+    WrittenAnswers: (
+        "A TFLite file does not write texts: a model that writes has a loop of unknown length. "
+        "Serve a SavedModel."
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +151,8 @@ def export_tflite(
         check_runtime()
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
-    if family_of(model) is EarlyExitAnswers:
-        raise TypeError(
-            "A TFLite file has no early exit: its rows cannot leave the batch. Fine-tune an "
-            "AlbertTextClassifier, or serve a SavedModel."
-        )
+    if reason := NOT_FOR_PHONES.get(family_of(model)):
+        raise TypeError(reason)
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
     options = AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer, seq_len=seq_len)
     answers = answers_of(model, options)

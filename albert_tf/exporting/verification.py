@@ -20,6 +20,7 @@ TEXT_OPS = {
     "RegexSplitWithOffsets",
     "SentencepieceOp",
     "SentencepieceTokenizeWithOffsetsOp",
+    "TFText>FastSentencepieceDetokenize",
     "TFText>FastSentencepieceTokenize",
 }
 
@@ -35,7 +36,7 @@ def verify_saved_model(
 
     The SavedModel is loaded by TensorFlow 1's session loader, which restores variables as TF
     Serving does; `tf.saved_model.load` hides errors that a server meets. The Keras model is asked
-    by the methods that its users call: `predict`, `entities`, `fill`, `choose`.
+    by the methods that its users call: `predict`, `entities`, `fill`, `choose`, `generate`.
 
     Args:
         model: the Keras model that was exported.
@@ -75,12 +76,13 @@ def verify_saved_model(
     else:
         got, dtypes = session.answer(path, questions)
     dtype = "bfloat16" if "bfloat16" in dtypes else "float32"
+    moving = set(requests) if answers.answers_move else set()
     return compare(
         {name: request.expected() for name, request in requests.items()},
         got,
         TOLERANCES[dtype] if tolerance is None else tolerance,
         exact=dtype == "float32",
-        moving=set(requests) - {"tokens"} if answers.answers_move else set(),
+        moving=moving if answers.ids_move else moving - {"tokens"},
         path=path,
     )
 

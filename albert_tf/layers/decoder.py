@@ -184,7 +184,17 @@ class SharedDecoder(ConfiguredLayer):
     def call(self, hidden, source, source_mask, training=None):
         kernels = self.kernels()
         memory = self.remember(source, source_mask, kernels)
-        seed = pass_seed(self.seed_generator, training)
+        return self.read(hidden, kernels, memory, pass_seed(self.seed_generator, training))
+
+    def read(self, hidden, kernels, memory, seed=None):
+        """A call, for a source that is known: float `(batch, seq_len, hidden_size)`.
+
+        Args:
+            hidden: float `(batch, seq_len, hidden_size)`, the embedded text.
+            kernels: from `kernels`.
+            memory: from `remember`.
+            seed: from `pass_seed`; None for no dropout.
+        """
         places = ops.arange(ops.shape(hidden)[1])
         score = _causal_score(places, places, self.compute_dtype)
         return self._depths(hidden, kernels, memory, score, seed)[0]

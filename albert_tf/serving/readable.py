@@ -17,6 +17,7 @@ def readable_rows(outputs: Mapping[str, np.ndarray]) -> list[dict]:
     | `entity`, `num_entities` | `entities`: a list of dictionaries |
     | `word`, `num_masks` | `filled`, `masks`: a list of dictionaries with their `words` |
     | `choice`, `probabilities` | `choice`, `index`, `probabilities` of the choices there are |
+    | `answer`, `answer_ids`, `num_tokens` | `answer`, `answer_ids` up to its end, `score` |
     | `text`, `probability` | `answers`: a list of dictionaries, and `null_odds` |
     | anything else | the values of the row; a vector stays an array |
 
@@ -80,10 +81,16 @@ def _spans(row):
     return {"answers": _listed(row, names, size), "null_odds": _plain(row["null_odds"])}
 
 
+def _written(row):
+    ids = row["answer_ids"][: row["num_tokens"]]
+    return {"answer": row["answer"], "answer_ids": ids.tolist(), "score": _plain(row["score"])}
+
+
 _READERS = (
     ({"class_names", "probabilities", "label"}, _classes),
     ({"entity", "label", "start", "end", "score", "num_entities"}, _entities),
     ({"filled", "word", "piece", "probability", "start", "end", "num_masks"}, _masks),
     ({"choice", "index", "probabilities"}, _choice),
     ({"text", "start", "end", "probability", "null_odds"}, _spans),
+    ({"answer", "answer_ids", "num_tokens", "score"}, _written),
 )

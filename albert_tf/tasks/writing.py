@@ -77,10 +77,12 @@ class Writer:
     Args:
         model: `AlbertSeq2SeqLM`.
         stop_token_ids: ids that end an answer; None for no end before the last place.
+        sampler: what picks tokens; None for the model's own.
     """
 
-    def __init__(self, model, stop_token_ids):
+    def __init__(self, model, stop_token_ids, sampler=None):
         self.model = model
+        self.sampler = sampler or model.sampler
         self.stop_token_ids = stop_token_ids
         self.vocab_size = model.backbone.albert_config.vocab_size
         self.pad_id = 0
@@ -101,20 +103,33 @@ class Writer:
         backbone, stack = self.model.backbone, self.model.decoder.stack
         source = backbone({name: inputs[name] for name in backbone.input})["sequence_output"]
         self.kernels = stack.kernels()
-        memory = stack.remember(source, inputs["padding_mask"], self.kernels)
+        self.memory = stack.remember(source, inputs["padding_mask"], self.kernels)
         prompt = inputs["decoder_token_ids"]
         given = ops.cast(inputs["decoder_padding_mask"], "bool")
         cache = stack.empty_cache(ops.shape(prompt)[0], ops.shape(prompt)[1])
-        written = self.model.sampler(
+        written = self.sampler(
             next=self._next,
             prompt=prompt,
-            cache=(cache, memory, given),
+            cache=(cache, self.memory, given),
             index=1,
             mask=given,
             stop_token_ids=self.stop_token_ids,
             model=self.model,
         )
         return {"decoder_token_ids": written, "decoder_padding_mask": self._is_text(written, given)}
+
+    def read(self, token_ids):
+        """What the decoder makes of texts, after `write` has read their sources.
+
+        Args:
+            token_ids: int `(batch, seq_len)`, [CLS] and what follows.
+
+        Returns:
+            float `(batch, seq_len, hidden_size)`, from which the head scores the token behind
+            each.
+        """
+        decoder = self.model.decoder
+        return decoder.stack.read(decoder.embed(token_ids, 0), self.kernels, self.memory)
 
     def _next(self, prompt, state, index):
         """Scores of the tokens at `index`, as keras_hub's samplers ask for them."""

@@ -21,6 +21,8 @@ import unicodedata
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from albert_tf.text.bounds import beginning
+
 
 def _character_class(code_points):
     """Writes sorted code points as the inside of an RE2 character class."""
@@ -46,7 +48,7 @@ _CAPITALS_SINCE_14 = {
 _RARE = _character_class(sorted((0, *range(0xD800, 0xE000), *_CAPITALS_SINCE_14)))
 
 
-def clean_text(text, lowercase=True, keep_accents=False):
+def clean_text(text, lowercase=True, keep_accents=False, num_bytes=None):
     """Cleans text as the original does before tokenization (`preprocess_text`).
 
     Whitespace runs become one space and vanish at the ends, characters take their
@@ -57,6 +59,7 @@ def clean_text(text, lowercase=True, keep_accents=False):
         text: string tensor `(num_texts,)`.
         lowercase: whether letters become small.
         keep_accents: whether combining marks stay, behind their letter.
+        num_bytes: what is longer, clean, is cut as `beginning` does it; None for all of it.
 
     Returns:
         string tensor `(num_texts,)`, valid UTF-8.
@@ -65,8 +68,10 @@ def clean_text(text, lowercase=True, keep_accents=False):
     # Invalid UTF-8, NUL and the newest capitals are so rare that one look pays.
     return tf.cond(
         ordinary,
-        lambda: _clean(text, _lower if lowercase else tf.identity, keep_accents),
-        lambda: _clean(repair(text), _lower_rare if lowercase else tf.identity, keep_accents),
+        lambda: _clean(text, _lower if lowercase else tf.identity, keep_accents, num_bytes),
+        lambda: _clean(
+            repair(text), _lower_rare if lowercase else tf.identity, keep_accents, num_bytes
+        ),
     )
 
 
@@ -148,11 +153,12 @@ def _describe_characters(points, keep_accents):
     return tf.where(is_space, tf.cast(is_kept, tf.int64), num_cleaned), is_mark
 
 
-def _clean(text, lower, keep_accents):
+def _clean(text, lower, keep_accents, num_bytes):
     """Cleans valid UTF-8, in the order of the original."""
     # Only runs that are not one plain space already: seven times faster than all of them.
     text = tf.strings.regex_replace(text, f"(?:[{_OTHER_SPACES}]| [{_SPACES}])[{_SPACES}]*", " ")
-    return lower(_decompose(tf.strings.strip(text), keep_accents))
+    text = _decompose(tf.strings.strip(text), keep_accents)
+    return lower(text if num_bytes is None else beginning(text, num_bytes))
 
 
 def _decompose(text, keep_accents):

@@ -84,6 +84,12 @@ class SentencePieceModel:
         """The normalization rules, as they stand in the file."""
         return self._model.normalizer_spec.precompiled_charsmap
 
+    def bytes_of_longest_piece(self):
+        """Bytes in UTF-8 of the longest piece; None where a piece goes on behind a space."""
+        if any(WORD_START in piece.lstrip(WORD_START) for piece in self.pieces):
+            return None
+        return max(len(piece.encode()) for piece in self.pieces)
+
     def with_charsmap(self, charsmap):
         """Bytes of this model with other normalization rules."""
         model = _model_class()()

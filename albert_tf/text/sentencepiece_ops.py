@@ -24,6 +24,7 @@ class SentencePieceOps:
         self._lowercase = lowercase
         self._keep_accents = keep_accents
         self._fast = tf_text.FastSentencepieceTokenizer(model.proto)
+        self._longest_piece = model.bytes_of_longest_piece()
         self._is_shown = tf.constant(~np.isin(np.arange(len(model.pieces)), hidden_ids))
         splits = model.digit_comma_splits()
         spelled = [splits.get(index, [index]) for index in range(len(model.pieces))]
@@ -47,6 +48,24 @@ class SentencePieceOps:
             int32 ragged `(num_texts, num_tokens)`.
         """
         return self._encode_cleaned(clean_text(text, self._lowercase, self._keep_accents))
+
+    def encode_beginning(self, text, num_tokens):
+        """Gives the ids of raw text, of a very long one as many as `num_tokens` or more.
+
+        Words are tokenized each by itself, so that nothing behind the end of one changes those
+        before it. Half of what is kept is whole words, and that is `num_tokens` of the longest
+        pieces, even if clean-up has tripled them (a Hangul syllable becomes its three parts).
+
+        Args:
+            text: string tensor `(num_texts,)`.
+            num_tokens: whole number.
+
+        Returns:
+            int32 ragged `(num_texts, num_tokens)`.
+        """
+        num_bytes = self._longest_piece and 2 * 3 * self._longest_piece * num_tokens
+        cleaned = clean_text(text, self._lowercase, self._keep_accents, num_bytes)
+        return self._encode_cleaned(cleaned)
 
     def decode(self, ids):
         """Joins the pieces of int32 ragged ids `(num_texts, num_tokens)` to text `(num_texts,)`."""

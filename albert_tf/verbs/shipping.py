@@ -79,6 +79,11 @@ class Export:
     max_length: int | None = flag(
         "of texts that are written, in tokens (default: as in training)", default=None
     )
+    exit_patience: int | None = flag(
+        "of a model with --early-exit: leave once so many depths more agree; 0 for all depths "
+        "(default: as in the run)",
+        default=None,
+    )
     version: int | None = flag("of the SavedModel (default: the next one)", default=None)
     pair: bool | None = flag("two texts a request (default: as in the run)", default=None)
     dtype: str = flag("of the SavedModel", choices=("float32", "bfloat16"), default="float32")
@@ -120,6 +125,7 @@ class Export:
 
         folder = model_folder(self.run)
         model = load_checkpoint(folder, task=self.task)
+        self._set_patience(model)
         options = {"top_k": self.top_k, "tokenizer": _tokenizer_beside(model, folder)}
         if self.texts is not None:
             rows = read_rows(self.texts)
@@ -134,6 +140,18 @@ class Export:
             raise ValueError(str(error)) from error
         size = sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file())
         print(f"{path}: {size / 1e6:.1f} MB")
+
+    def _set_patience(self, model):
+        if self.exit_patience is None:
+            return
+        from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
+
+        if not isinstance(model, AlbertEarlyExitClassifier):
+            raise ValueError(
+                "--exit-patience needs a model with a head at every depth: this one was trained "
+                "without --early-exit."
+            )
+        model.patience = self.exit_patience or None
 
     def _write_saved_model(self, model, options):
         from albert_tf.exporting.saved_model import export_saved_model

@@ -15,6 +15,8 @@ from albert_tf.exporting.saved_model import export_saved_model
 from albert_tf.exporting.tasks import answers_of
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
+from albert_tf.tasks.seq2seq_lm import AlbertSeq2SeqLM
+from albert_tf.tasks.seq2seq_lm_preprocessor import AlbertSeq2SeqLMPreprocessor
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
@@ -39,6 +41,20 @@ def shake():
         return model
 
     return shake
+
+
+@pytest.fixture(scope="session")
+def as_trained():
+    """Gives norms and biases other values than those they start from: the converter folds them."""
+
+    def move(model):
+        rng = np.random.default_rng(11)
+        for weight in model.weights:
+            if len(weight.shape) == 1:
+                weight.assign(weight + rng.normal(0, 0.05, weight.shape))
+        return model
+
+    return move
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +84,20 @@ def classifier(make_classifier):
     model = make_classifier(3, class_names=["dull", "light", "neither"])
     bias = model.head.projection.bias
     bias.assign(bias - model.predict(TEXTS, verbose=0).mean(axis=0))
+    return model
+
+
+@pytest.fixture(scope="session")
+def writer(tiny_config, tiny_tokenizer):
+    """An untrained model whose answers are of all kinds, and end sooner or later."""
+    keras.utils.set_random_seed(5)
+    changes = {"num_hidden_layers": 2, "initializer_range": 0.3, "hidden_dropout_prob": 0.1}
+    preprocessor = AlbertSeq2SeqLMPreprocessor(tiny_tokenizer, 40, 16)
+    model = AlbertSeq2SeqLM(
+        AlbertBackbone(dataclasses.replace(tiny_config, **changes)), preprocessor
+    )
+    bias = model.decoder.head.output_bias
+    bias.assign(bias + 2.5 * (np.arange(bias.shape[0]) == tiny_tokenizer.end_token_id))
     return model
 
 

@@ -26,9 +26,12 @@ KINDS = [
     "order",
     "vectors",
     "exits",
+    "written",
+    "written by beams",
 ]
 TAGS = ["O", "B-who", "I-who", "B-what", "I-what"]
 LONG = "Open the file and read every line of it, said (quietly) the cat, and 3 dogs did. " * 4
+SOURCES = [LONG, "", "the cat", "What a film!", "Open the file."]
 # Same kernels and weights; row padding and graph rewrites change the order of float32 sums.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 FILLINGS = {"O": b"", "f": 0, "i": -1}
@@ -36,7 +39,7 @@ NO_CHOICE = -1e9
 
 
 @pytest.fixture(scope="module")
-def kinds(backbone, tiny_tokenizer, shake, export_kinds):
+def kinds(backbone, writer, tiny_tokenizer, shake, export_kinds):
     def task(cls, *args, preprocessing=None, **kwargs):
         preprocessor = cls.preprocessor_cls(tiny_tokenizer, **preprocessing or {})
         model = cls(backbone, *args, preprocessor=preprocessor, **kwargs)
@@ -68,6 +71,8 @@ def kinds(backbone, tiny_tokenizer, shake, export_kinds):
         "order": shake(AlbertPretrainer(backbone)),
         "exits": agreeing(task(AlbertEarlyExitClassifier, 3, patience=1, preprocessing=row)),
         "vectors": task(AlbertTextEmbedder, preprocessing=row),
+        "written": writer,
+        "written by beams": writer,
     }
     questions = {"question": ["Who said?", "What", ""], "context": [LONG, "", "A £5 note — Zoë."]}
     texts = {
@@ -75,8 +80,14 @@ def kinds(backbone, tiny_tokenizer, shake, export_kinds):
         "spans or none": questions,
         "entities": [LONG, "", "Zoë’s  cat"],
         "words": [LONG, "... !", "What a \u0301 film"],
+        "written": SOURCES,
+        "written by beams": SOURCES,
     }
-    options = {"order": {"tokenizer": tiny_tokenizer}, "masks": {"top_k": 3}}
+    options = {
+        "order": {"tokenizer": tiny_tokenizer},
+        "masks": {"top_k": 3},
+        "written by beams": {"num_beams": 3, "max_length": 12},
+    }
     return export_kinds(
         {name: (m, options.get(name, {}), texts.get(name)) for name, m in models.items()}
     )

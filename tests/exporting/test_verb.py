@@ -71,6 +71,12 @@ def test_a_tflite_file_is_verified_and_scored(export, classifier, lines_file, tm
 
 
 @pytest.mark.slow
+def test_patience_needs_a_head_at_every_depth(export, tmp_path):
+    code, _, err = export("--out", tmp_path / "m", "--exit-patience", 1)
+    assert (code, "was trained without --early-exit" in err) == (2, True)
+
+
+@pytest.mark.slow
 def test_int8_wants_enough_real_text(export, lines_file, tmp_path):
     flags = ("--format", "tflite", "--seq-len", 40, "--quantization", "int8")
     code, _, err = export(*flags, "--out", tmp_path / "m", "--texts", lines_file)

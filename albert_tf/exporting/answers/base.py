@@ -7,8 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.text.bounds import at_most
+from albert_tf.text.cleanup import repair
 from albert_tf.tokenizer import AlbertTokenizer
 
+# Tasks that find places in a text read it whole, up to this: more takes a gigabyte, and minutes.
+MOST_BYTES_READ = 1 << 20
 # Of mixed length, one empty: padding is where an export goes wrong.
 TEXTS = (
     "A short one.",
@@ -31,6 +35,10 @@ class AnswerOptions:
         top_k: words that fill a mask.
         tokenizer: of a model that has no preprocessor of its own.
         seq_len: longest row, where it is shorter than the preprocessor's; None for that.
+        num_beams: of texts that are written; 1 is greedy, None as the model does it.
+        length_penalty: of beams; see `LengthBeamSampler`.
+        max_length: longest text that is written, in tokens, [CLS] and [SEP] included; None for
+            the preprocessor's.
     """
 
     text: bool = True
@@ -38,10 +46,15 @@ class AnswerOptions:
     top_k: int = 5
     tokenizer: AlbertTokenizer | None = None
     seq_len: int | None = None
+    num_beams: int | None = None
+    length_penalty: float = 1.0
+    max_length: int | None = None
 
     def __post_init__(self):
-        if not isinstance(self.top_k, int) or self.top_k < 1:
-            raise ValueError(f"top_k must be a whole number from 1: got {self.top_k!r}.")
+        for name in ("top_k", "num_beams"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a whole number from 1: got {value!r}.")
 
 
 class TextSignature(NamedTuple):
@@ -79,10 +92,12 @@ class Answers:
             A class that sets it has a method of that name.
         answers_move: whether a small change of a number may change what stands where in the
             answers to texts.
+        ids_move: whether it may in the answers to ids, too.
     """
 
     method: str | None = None
     answers_move = False
+    ids_move = False
 
     def __init__(self, model, options=None):
         self.model = model
@@ -124,11 +139,15 @@ class Answers:
         """The outputs of the network for ids, a dictionary of tensors."""
         return network(ids, training=False)
 
+    def id_inputs(self, network) -> dict:
+        """The inputs of a network that a client or the preprocessor fills, by their names."""
+        return network.input
+
     def encode(self, texts) -> dict:
         """The inputs of the network for texts, a dictionary of tensors, without anything else."""
         columns = tuple(texts.values())
         packed = self.preprocessor(texts if len(columns) > 1 else columns[0])
-        return {name: packed[name] for name in self.model.input}
+        return {name: packed[name] for name in self.id_inputs(self.model)}
 
     def numbers(self, outputs) -> dict:
         """Named numeric answers to ids, all that a TFLite file gives; floats are float32."""
@@ -160,6 +179,11 @@ def fitted(preprocessor, seq_len):
     if getattr(preprocessor, "overlap", None) is not None:
         options["overlap"] = min(preprocessor.overlap, seq_len - 3)
     return kind(preprocessor.tokenizer, **options)
+
+
+def within_bounds(text):
+    """Valid UTF-8 of at most `MOST_BYTES_READ`; longer texts lose their end."""
+    return at_most(repair(text), MOST_BYTES_READ)
 
 
 def as_bytes(values) -> np.ndarray:
