@@ -93,7 +93,8 @@ def make_windows(tokenizer, questions, contexts, sizes, answers=None):
             visible character.
     """
     contexts = repair(contexts)
-    question_ids = _first(tokenizer(questions), sizes.max_query_length)
+    longest = sizes.max_query_length
+    question_ids = _first(tokenizer.tokenize_beginning(questions, longest), longest)
     # The questions of a paragraph often come together: it is tokenized once.
     distinct, index = tf.unique(contexts)
     pieces = [tf.gather(part, index) for part in tokenizer.tokenize_with_offsets(distinct)]

@@ -62,11 +62,9 @@ class AlbertMultipleChoicePreprocessor(FitsModel, keras_hub.models.Preprocessor)
             passages, questions, choices = self._texts(x)
             row_of = choices.value_rowids()
             asked = self._filled(questions, choices.values, row_of)
-            # All in one call: to build the tokenizer's graph takes longer than to run it.
-            num_passages = tf.shape(passages)[0]
-            ids = self.tokenizer(tf.concat([passages, asked], axis=0))
-            read, asked = ids[:num_passages], ids[num_passages:, -self.max_qa_length :]
             longest = self.sequence_length - NUM_SPECIAL
+            read = self.tokenizer.tokenize_beginning(passages, longest)
+            asked = self.tokenizer(asked)[:, -self.max_qa_length :]
             read = tf.gather(read[:, :longest], row_of)
             room = longest - asked.row_lengths()
             fits = tf.ragged.range(read.row_lengths())

@@ -112,7 +112,8 @@ class AlbertSeq2SeqLMPreprocessor(FitsModel, keras_hub.models.Preprocessor):
             return self.tokenizer.detokenize(tf.ragged.boolean_mask(ids, is_text))
 
     def _packed(self, texts, longest):
-        return pack_segments((self.tokenizer(texts),), longest, self.tokenizer)
+        ids = self.tokenizer.tokenize_beginning(texts, longest)
+        return pack_segments((ids,), longest, self.tokenizer)
 
     def get_config(self):
         return super().get_config() | {

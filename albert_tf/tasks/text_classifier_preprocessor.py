@@ -50,7 +50,8 @@ class AlbertTextClassifierPreprocessor(FitsModel, keras_hub.models.TextClassifie
             single = segments[0].shape.rank == 0
             if single:
                 segments = [tf.expand_dims(segment, 0) for segment in segments]
-            ids = tuple(self.tokenizer(segment) for segment in segments)
+            longest = self.sequence_length
+            ids = tuple(self.tokenizer.tokenize_beginning(part, longest) for part in segments)
             packed = pack_segments(ids, self.sequence_length, self.tokenizer)
             if single:
                 packed = {name: value[0] for name, value in packed.items()}

@@ -55,8 +55,9 @@ class AlbertTextEmbedderPreprocessor(FitsModel, keras_hub.models.Preprocessor):
                         f"Texts come as a list or a tensor (batch,): got shape {column.shape}."
                     )
             # In one call: to build the tokenizer's graph takes longer than to run it.
-            ids = self.tokenizer(tf.reshape(tf.stack(columns, axis=1), [-1]))
-            packed = pack_segments((ids,), self.sequence_length, self.tokenizer)
+            texts, longest = tf.reshape(tf.stack(columns, axis=1), [-1]), self.sequence_length
+            ids = self.tokenizer.tokenize_beginning(texts, longest)
+            packed = pack_segments((ids,), longest, self.tokenizer)
             if len(columns) == 2:
                 width = tf.shape(packed["token_ids"])[1]
                 packed = {

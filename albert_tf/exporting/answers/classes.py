@@ -109,7 +109,8 @@ class OrderAnswers(Answers):
     def encode(self, texts):
         tokenizer, longest = self.options.tokenizer, self._longest
         num_rows = tf.shape(texts["text"])[0]
-        ids = tokenizer(tf.concat([texts["text"], texts["text_pair"]], axis=0))
+        both = tf.concat([texts["text"], texts["text_pair"]], axis=0)
+        ids = tokenizer.tokenize_beginning(both, longest)
         packed = pack_segments((ids[:num_rows], ids[num_rows:]), longest, tokenizer)
         return packed | {"mask_positions": tf.zeros([num_rows, 1], tf.int32)}
 

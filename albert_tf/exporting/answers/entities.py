@@ -4,7 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.data.entities import OUTSIDE, is_entity_tag
-from albert_tf.exporting.answers.base import Answers, TextSignature, as_bytes, in_parts
+from albert_tf.exporting.answers.base import (
+    Answers,
+    TextSignature,
+    as_bytes,
+    in_parts,
+    within_bounds,
+)
 from albert_tf.text.cleanup import repair
 
 # As `albert_tf.data.entities` has it: which prefixes open, go on and close.
@@ -34,7 +40,7 @@ class EntityAnswers(Answers):
 
     def _answer(self, run, texts):
         preprocessor = self.preprocessor
-        divided = preprocessor.divide(texts["text"])
+        divided = preprocessor.divide(within_bounds(texts["text"]))
         inputs = preprocessor(divided)
         logits = in_parts(run, {name: inputs[name] for name in self.model.input})
         # Windows follow the texts, and each word counts in one of them: the words are in order.

@@ -3,9 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from albert_tf.exporting.answers.base import Answers, TextSignature, as_bytes
+from albert_tf.exporting.answers.base import Answers, TextSignature, as_bytes, within_bounds
 from albert_tf.tasks.masked_lm_preprocessor import MASK, WORD_START
-from albert_tf.text.cleanup import repair
 
 MASKED_TEXTS = (
     "Plot the [MASK] array.",
@@ -57,7 +56,7 @@ class MaskAnswers(Answers):
         return numbers | {"piece": tf.gather(pieces, numbers["piece_ids"])}
 
     def _answer(self, run, texts):
-        text = repair(texts["text"])
+        text = within_bounds(texts["text"])
         packed = self.preprocessor(text)
         numbers = self.numbers(run({name: packed[name] for name in self.model.input}))
         parts = tf.strings.split(text, MASK).with_row_splits_dtype(tf.int64)

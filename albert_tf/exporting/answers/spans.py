@@ -1,7 +1,14 @@
 """The answer to a question, with its place in the context, over windows cut inside the graph."""
 
 from albert_tf.data.windows import NOTES
-from albert_tf.exporting.answers.base import TEXTS, Answers, TextSignature, as_bytes, in_parts
+from albert_tf.exporting.answers.base import (
+    TEXTS,
+    Answers,
+    TextSignature,
+    as_bytes,
+    in_parts,
+    within_bounds,
+)
 from albert_tf.tasks.answer_spans import choose
 
 QUESTIONS = ("Who met?", "", "When was the decision put off, and by whom?")
@@ -25,6 +32,7 @@ class SpanAnswers(Answers):
         ]
 
     def _best(self, run, texts):
+        texts = texts | {"context": within_bounds(texts["context"])}
         windows = self.preprocessor(texts)
         outputs = in_parts(run, {name: windows[name] for name in self.model.input})
         notes = {name: windows[name] for name in NOTES}
