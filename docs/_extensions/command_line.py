@@ -10,6 +10,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from albert_tf.training.fields import is_required, item_of, key_of, kinds_of
+from albert_tf.verbs.examples import EXAMPLES
 from albert_tf.verbs.table import VERBS
 
 
@@ -46,9 +47,10 @@ def help_of(field) -> str:
 
 
 def table_of(verb) -> list[str]:
-    """Docstring and flags of a verb, as lines of Markdown."""
+    """Docstring, examples and flags of a verb, as lines of Markdown."""
     job = VERBS[verb]
     lines = [*inspect.cleandoc(job.__doc__).splitlines(), ""]
+    lines += ["```sh", *EXAMPLES[verb], "```", ""]
     lines += ["| flag | what it says | default |", "| --- | --- | --- |"]
     for field in dataclasses.fields(job):
         lines.append(f"| {flag_of(field)} | {help_of(field)} | {default_of(field)} |")
