@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from albert_tf.serving.client import Client
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 PYTHON = [body for language, body in BLOCKS if language == "python"]
@@ -70,13 +72,16 @@ def test_the_commands_work_one_after_the_other(folder):
             assert done.stdout.startswith("good ")
     assert COMMANDS[-1].startswith("albert-tf serve ")
     server = subprocess.Popen(
-        [*_started(COMMANDS[-1]), "--port", "0", "--rest-port", "0"],
+        [*_started(COMMANDS[-1]), "--port", "0"],
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        assert "reviews" in server.stdout.readline()
+        address = re.match(r"gRPC on (\S+),", server.stdout.readline())[1]
+        with Client(address) as client:
+            (answer,) = client.answer("reviews", text=["a wonderful story"])
+        assert answer["label"] == "good"
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=60) == 0
