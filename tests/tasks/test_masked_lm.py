@@ -22,14 +22,6 @@ def preprocessor(tiny_tokenizer):
 
 
 @pytest.fixture(scope="module")
-def backbone(tiny_config):
-    keras.utils.set_random_seed(0)
-    # Wide initial weights break the symmetry within a few steps.
-    config = dataclasses.replace(tiny_config, num_hidden_layers=1, initializer_range=0.3)
-    return AlbertBackbone(config)
-
-
-@pytest.fixture(scope="module")
 def model(backbone, preprocessor):
     return AlbertMaskedLM(backbone, preprocessor)
 

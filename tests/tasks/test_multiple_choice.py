@@ -1,4 +1,3 @@
-import dataclasses
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from albert_tf.data.choice_files import read_choices
-from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.multiple_choice import ABSENT, AlbertMultipleChoice
 from albert_tf.tasks.multiple_choice_preprocessor import AlbertMultipleChoicePreprocessor
@@ -28,14 +26,6 @@ LABELS = [0, 0, 1]
 @pytest.fixture(scope="module")
 def preprocessor(tiny_tokenizer):
     return AlbertMultipleChoicePreprocessor(tiny_tokenizer, sequence_length=24)
-
-
-@pytest.fixture(scope="module")
-def backbone(tiny_config):
-    keras.utils.set_random_seed(0)
-    # Wide initial weights break the symmetry within a few steps.
-    config = dataclasses.replace(tiny_config, num_hidden_layers=1, initializer_range=0.3)
-    return AlbertBackbone(config)
 
 
 @pytest.fixture(scope="module")

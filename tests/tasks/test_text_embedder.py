@@ -23,13 +23,6 @@ def preprocessor(tiny_tokenizer):
 
 
 @pytest.fixture(scope="module")
-def backbone(tiny_config):
-    keras.utils.set_random_seed(0)
-    config = dataclasses.replace(tiny_config, num_hidden_layers=1, initializer_range=0.3)
-    return AlbertBackbone(config)
-
-
-@pytest.fixture(scope="module")
 def embedder(backbone, preprocessor):
     return AlbertTextEmbedder(backbone, preprocessor)
 

@@ -1,11 +1,8 @@
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.saving import save_checkpoint
 from albert_tf.tasks.token_classifier import AlbertTokenClassifier
@@ -35,14 +32,6 @@ def preprocessor(tiny_tokenizer):
 def short(tiny_tokenizer):
     """A preprocessor whose windows are shorter than most texts."""
     return AlbertTokenClassifierPreprocessor(tiny_tokenizer, sequence_length=12)
-
-
-@pytest.fixture(scope="module")
-def backbone(tiny_config):
-    keras.utils.set_random_seed(0)
-    # Wide initial weights break the symmetry within a few steps.
-    config = dataclasses.replace(tiny_config, num_hidden_layers=1, initializer_range=0.3)
-    return AlbertBackbone(config)
 
 
 @pytest.fixture(scope="module")
