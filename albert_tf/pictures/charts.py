@@ -31,22 +31,31 @@ def draw_history(history: Mapping[str, Sequence[float]]):
     return picture
 
 
-def draw_curves(runs: Mapping[str, Sequence[Mapping]], measures: Mapping[str, str], split=None):
+def draw_curves(
+    runs: Mapping[str, Sequence[Mapping]],
+    measures: Mapping[str, str],
+    split: str | None = None,
+    stacked: bool = False,
+):
     """Measurements of runs over their updates, a panel a measure.
 
     Args:
-        runs: name -> rows of a run's `metrics.jsonl` (`run_directory.read_rows`).
+        runs: name -> rows of a run's `metrics.jsonl` (`run_files.rows_of`).
         measures: key of the rows -> title of the panel.
         split: the rows to draw, such as `held_out`; None for all, a line a split.
+        stacked: whether the lines ought to be the same: the first ones are then wider, so that
+            they are seen below the later ones.
     """
     picture, panels = new_picture(len(measures), width=4.2 * len(measures))
     for axes, (key, title) in zip(panels, measures.items(), strict=True):
-        for name, rows in runs.items():
+        for place, (name, rows) in enumerate(runs.items()):
+            width = 1.5 + 5.0 * stacked * (len(runs) - 1 - place)
             splits = [split] if split else list(dict.fromkeys(row["split"] for row in rows))
             for one in splits:
                 points = [(r["step"], r[key]) for r in rows if r["split"] == one and key in r]
                 label = ", ".join(filter(None, [name, one if split is None else ""]))
-                axes.plot(*zip(*points, strict=True), marker=".", label=label.replace("_", " "))
+                points = list(zip(*points, strict=True))
+                axes.plot(*points, marker=".", linewidth=width, label=label.replace("_", " "))
         axes.set(title=title, xlabel="updates")
         _finish_lines(axes)
     return picture

@@ -32,6 +32,7 @@ def new_picture(columns=1, width=7.0, height=3.6):
     picture = Picture(figsize=(width, height), layout="constrained")
     panels = list(np.atleast_1d(picture.subplots(1, columns)))
     for axes in panels:
+        axes.set_prop_cycle(color=COLOURS)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_axisbelow(True)
     return picture, panels
