@@ -58,7 +58,7 @@ def normalizing_proto(proto, lowercase=True):
 def trimmed_proto(proto, lowercase=True, keep_accents=False):
     """Builds a model without the rules that cleaned text never needs.
 
-    Most of the usual rules are for letters that the clean-up has taken apart by then: 0.1 of
+    Most of the usual rules are for letters that the clean-up has taken apart by then: 0.24 of
     the 0.76 MB of the published English vocabulary go.
 
     Args:
@@ -79,7 +79,13 @@ def trimmed_proto(proto, lowercase=True, keep_accents=False):
         cleaned, _, _ = clean(letter, lowercase, keep_accents)
         return letter == " " or letter in in_pieces or cleaned == letter
 
-    rules = dict(Charsmap(model.charsmap).rules(stays))
+    # All letters that no piece has are one to the model.
+    stranger = next(chr(point) for point in range(0xFFFD, 0, -1) if chr(point) not in in_pieces)
+    known = in_pieces | {" "}
+    rules = {
+        key: "".join(letter if letter in known else stranger for letter in becomes)
+        for key, becomes in Charsmap(model.charsmap).rules(stays)
+    }
     trimmed = model.with_charsmap(_compiled(rules) if rules else b"")
     return trimmed if len(trimmed) < len(proto) else proto
 

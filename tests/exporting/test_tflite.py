@@ -31,8 +31,8 @@ QUANTIZATIONS = {"none": (4, 1e-5), "float16": (2, 2e-3), "dynamic": (1, 2e-2)}
 
 
 @pytest.fixture(scope="module")
-def small():
-    return AlbertTextClassifier(AlbertBackbone(SMALL), 3)
+def small(as_trained):
+    return as_trained(AlbertTextClassifier(AlbertBackbone(SMALL), 3))
 
 
 @pytest.fixture(scope="module", params=QUANTIZATIONS)
@@ -156,9 +156,9 @@ def test_the_loops_give_what_the_encoder_gives(tiny_config, shape, runs, shake):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
-def test_the_published_base_model_keeps_size_and_numbers(quantization, tmp_path):
+def test_the_published_base_model_keeps_size_and_numbers(quantization, as_trained, tmp_path):
     config = AlbertConfig.from_preset("base")
-    model = AlbertTextClassifier(AlbertBackbone(config), 2)
+    model = as_trained(AlbertTextClassifier(AlbertBackbone(config), 2))
     path = export_tflite(model, tmp_path / "m.tflite", quantization)
     num_bytes, tolerance = QUANTIZATIONS[quantization]
     assert path.stat().st_size == pytest.approx(model.count_params() * num_bytes, rel=0.03)
