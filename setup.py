@@ -33,6 +33,9 @@ EXTRAS = {
         "ai-edge-litert>=2.1,<3",  # runs TFLite files as a device does
         "jax>=0.7,<1",  # the second backend that the model must run on (CPU build)
     ],
+    "mobile": [
+        "ai-edge-litert>=2.1,<3",  # runs TFLite files: export --verify, --accuracy-data, predict
+    ],
     "data": [
         "tensorflow-datasets>=4.9.9,<5",  # GLUE and others by name, where there is a network
         "apache-beam[tfrecord]>=2.70,<3",  # pretraining data at scale
@@ -52,6 +55,7 @@ EXTRAS = {
     "bench": [
         "torch>=2.9,<3",  # runs transformers' ALBERT
         "transformers>=5,<6",  # the peer in benchmarks and parity tests
+        "onnx>=1.18,<2",  # writes the peer's file for it
         "onnxruntime>=1.22,<2",  # the peer on mobile-sized models
     ],
 }

@@ -105,7 +105,8 @@ def check_runtime():
     """Raises `ModuleNotFoundError` where the light runtime is not installed."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise ModuleNotFoundError(
-            "Running TFLite files needs the package ai-edge-litert: pip install ai-edge-litert."
+            "Running TFLite files needs the package ai-edge-litert, the extra `mobile` of this one: "
+            "pip install 'albert-tf[mobile]'."
         )
 
 
