@@ -17,6 +17,7 @@ from albert_tf.serving.grpc_server import GrpcServer
 from albert_tf.serving.http_server import HttpServer
 from albert_tf.serving.loading import Loader
 from albert_tf.serving.manager import ModelManager
+from albert_tf.serving.memory import give_large_blocks_back
 from albert_tf.serving.observing import Observer
 from albert_tf.serving.options import ServerOptions
 from albert_tf.serving.rest import RestApi
@@ -232,6 +233,7 @@ def serve(
     binary = None if embedded or host else stock.find_binary()
     if binary is not None:
         return stock.run(binary, models, port, rest_port, ServerOptions(**options))
+    give_large_blocks_back()
     # gRPC logs a traceback for every message that is none. The client hears of it; who sends many
     # of them should not fill the disk.
     logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
