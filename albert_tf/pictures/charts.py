@@ -208,4 +208,4 @@ def _bars(axes, values, form, marked):
 
 def _finish_lines(axes):
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(framealpha=0.8, edgecolor="none")
