@@ -87,7 +87,10 @@ def read_metadata(path):
         if file.read(8)[4:] != b"TFL3":
             raise ValueError(f"{path} is no TFLite file: the mark TFL3 of the format is missing.")
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} does not describe itself. Export it with metadata=True.")
+        raise ValueError(
+            f"{path} does not describe itself: it was exported with metadata=False, or its end is "
+            "cut off. Export it again, or copy it whole."
+        )
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     if DESCRIPTION not in files:
@@ -105,8 +108,8 @@ def check_runtime():
     """Raises `ModuleNotFoundError` where the light runtime is not installed."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise ModuleNotFoundError(
-            "Running TFLite files needs the package ai-edge-litert, the extra `mobile` of this one: "
-            "pip install 'albert-tf[mobile]'."
+            "Running TFLite files needs the package ai-edge-litert, which the extra `mobile` "
+            "installs: pip install 'albert-tf[mobile]'."
         )
 
 

@@ -4,10 +4,14 @@ import tempfile
 import warnings
 
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert_phase import ConverterError
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 # Above it, the ranges that 8-bit activations are cut to say something.
 LEAST_ROWS = 16
+# Of tensorflow-text: what the signature `text` needs beside TFLite's own operators.
+TEXT_OPERATORS = {"TFText>FastSentencepieceTokenize", "RaggedTensorToTensor"}
 
 
 def convert(module, signatures, quantization, calibration=None, one_scale=False):
@@ -22,6 +26,10 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
 
     Returns:
         bytes.
+
+    Raises:
+        ValueError: an operator of the graph is not TFLite's own, nor one of `TEXT_OPERATORS` where
+            there is a signature `text`.
     """
     with tempfile.TemporaryDirectory() as folder:
         # By way of a SavedModel: that is what carries the names of the signatures into the file.
@@ -47,4 +55,25 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
         with warnings.catch_warnings():
             # What the converter runs for its own calibration.
             warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
-            return converter.convert()
+            try:
+                content = converter.convert()
+            except ConverterError as error:
+                raise ValueError(
+                    "A TFLite file must have TFLite's own operators alone: the converter found "
+                    f"another one. {str(error)[:500]}"
+                ) from error
+        _check_operators(content)
+        return content
+
+
+def _check_operators(content):
+    """Refuses operators that only an app knows: a runtime would not load the file."""
+    model = schema.Model.GetRootAs(content, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    strange = {code.CustomCode().decode() for code in codes if code.CustomCode()} - TEXT_OPERATORS
+    if strange:
+        raise ValueError(
+            f"A TFLite file must have TFLite's own operators, and {', '.join(TEXT_OPERATORS)}: "
+            f"got {', '.join(sorted(strange))}. Leave the layer out that brings it, or serve a "
+            "SavedModel."
+        )

@@ -36,11 +36,7 @@ def with_metadata(content, description, files):
         as the readers want it.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    main = model.subgraphs[0]
-    inputs, outputs = (
-        [main.tensors[index].name.decode() for index in indices]
-        for indices in (main.inputs, main.outputs)
-    )
+    inputs, outputs = _names(model)
     metadata = _metadata(description, list(files), inputs, outputs)
     model.metadata = [entry for entry in model.metadata or [] if entry.name != NAME.encode()]
     entry = schema.MetadataT()
@@ -51,6 +47,16 @@ def with_metadata(content, description, files):
     builder = flatbuffers.Builder(len(content) + len(metadata) + 1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output()) + _zipped(files, len(builder.Output()))
+
+
+def _names(model):
+    """The names of the first subgraph's inputs and outputs, as its signature has them."""
+    main = model.subgraphs[0]
+    (signature,) = (s for s in model.signatureDefs if s.subgraphIndex == 0)
+    places = ((main.inputs, signature.inputs), (main.outputs, signature.outputs))
+    for indices, entries in places:
+        names = {entry.tensorIndex: entry.name.decode() for entry in entries}
+        yield [names[index] for index in indices]
 
 
 class _AlignedBuffer:
@@ -98,10 +104,7 @@ def _metadata(description, files, inputs, outputs):
         unit = write.table({1: options}, bytes_at={0: SENTENCE_PIECE_OPTIONS}, size=2)
         units = write.vector([unit])
     ins = write.vector([write.tensor(name) for name in inputs])
-    outs = [
-        write.tensor(name, labels if description["class_names"] and "prob" in name else None)
-        for name in outputs
-    ]
+    outs = [write.tensor(name, labels if name == "probabilities" else None) for name in outputs]
     outs = write.vector(outs)
     name = write.string("main")
     fields = {0: name, 2: ins, 3: outs} | ({5: units} if units is not None else {})
