@@ -9,6 +9,7 @@ from albert_tf.exporting.answers.written import WrittenAnswers
 from albert_tf.exporting.light.model_file import check_runtime
 from albert_tf.exporting.mobile.conversion import LEAST_ROWS, QUANTIZATIONS, convert
 from albert_tf.exporting.mobile.description import describe, files_of
+from albert_tf.exporting.mobile.early_exit import EarlyExitNetwork
 from albert_tf.exporting.mobile.encoder import for_mobile
 from albert_tf.exporting.mobile.metadata import with_metadata
 from albert_tf.exporting.mobile.module import SIGNATURES, MobileModule
@@ -24,10 +25,6 @@ from albert_tf.staging import new_file, refuse_existing
 # In 8 bits the range of the scores has 256 steps: -3e4 would leave one for all that is not padding.
 INT8_PADDING_SCORE = -20.0
 NOT_FOR_PHONES = {
-    EarlyExitAnswers: (
-        "A TFLite file has no early exit: its rows cannot leave the batch. Fine-tune an "
-        "AlbertTextClassifier, or serve a SavedModel."
-    ),
     WrittenAnswers: (
         "A TFLite file does not write texts: a model that writes has a loop of unknown length. "
         "Serve a SavedModel."
@@ -90,6 +87,7 @@ def export_tflite(
     | task | `tokens` gives |
     | --- | --- |
     | classes, labels, token classes | `logits`, `probabilities` |
+    | classes, early exit | the same, and `depth`, int32: how many steps a row took |
     | regression | `score` |
     | question answering | `start_logits`, `end_logits`, or the beams of the conditional head |
     | multiple choice | `logits`, `probabilities`, `index` |
@@ -165,7 +163,11 @@ def export_tflite(
             f"rows or more: got {0 if texts is None else len(rows)}."
         )
     padding_score = INT8_PADDING_SCORE if quantization == "int8" else PADDING_SCORE
-    network = for_mobile(copy_in(model, "float32"), rolled, padding_score)
+    network = copy_in(model, "float32")
+    if isinstance(answers, EarlyExitAnswers):
+        network = EarlyExitNetwork(network)
+    else:
+        network = for_mobile(network, rolled, padding_score)
     module = MobileModule(answers, network, batch_size, seq_len, num_choices, text_graph)
     content = convert(
         module,
@@ -207,6 +209,12 @@ def _check(model, path, quantization, sizes, rolled, signatures):
         raise ValueError(
             "int8 needs an unrolled encoder: each step has ranges of its own, and TensorFlow's "
             "calibration crashes in a loop. Leave rolled out."
+        )
+    is_loop = rolled is not False and quantization != "int8" and "features" not in signatures
+    if family_of(model) is EarlyExitAnswers and not is_loop:
+        raise ValueError(
+            "Early exit is a loop that ends early: it goes with neither int8, rolled=False nor the "
+            "signature features. Leave them out, or fine-tune an AlbertTextClassifier."
         )
     config = (getattr(model, "backbone", None) or model).albert_config
     sizes.check(config.max_position_embeddings)

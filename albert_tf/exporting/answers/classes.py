@@ -70,6 +70,10 @@ class EarlyExitAnswers(ClassAnswers):
     Rows leave the batch inside the graph, by the `patience` that the model has when exported.
     """
 
+    # A number a little smaller, and a row leaves a depth later.
+    answers_move = True
+    ids_move = True
+
     def run(self, network, ids):
         logits, depth = exit_early(network, ids)
         # A lone text, or several that leave together, leave nobody to tell the shape by.

@@ -19,13 +19,24 @@ class ClassAnswers(LightAnswers):
     optional = ("text_pair",)
 
     def answer(self, text, text_pair=None):
-        numbers = self.numbers(text, text_pair)
+        return self.named(self.numbers(text, text_pair))
+
+    def named(self, numbers):
+        """The answer that the file's numbers mean."""
         if self.settings["is_regression"]:
             return {"score": float(numbers["score"])}
         names = self.description["class_names"]
         shares = numbers["probabilities"].tolist()
         best = names[int(numbers["logits"].argmax())]
         return {"label": best, "probabilities": dict(zip(names, shares, strict=True))}
+
+
+class EarlyExitAnswers(ClassAnswers):
+    """As `ClassAnswers`, and `depth`, how many steps it took."""
+
+    def answer(self, text, text_pair=None):
+        numbers = self.numbers(text, text_pair)
+        return self.named(numbers) | {"depth": int(numbers["depth"])}
 
 
 class OrderAnswers(LightAnswers):
@@ -76,6 +87,7 @@ class ChoiceAnswers(LightAnswers):
 
 FAMILIES = {
     "text_classifier": ClassAnswers,
+    "early_exit_classifier": EarlyExitAnswers,
     "pretrainer": OrderAnswers,
     "text_embedder": EmbeddingAnswers,
     "multiple_choice": ChoiceAnswers,

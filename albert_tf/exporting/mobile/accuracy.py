@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +11,7 @@ from albert_tf.exporting.answers.base import fitted
 from albert_tf.exporting.fresh.lite import interpreter_of
 from albert_tf.exporting.mobile.requests import MobileRows, with_lengths
 from albert_tf.exporting.precision import copy_in
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 
 # Answers of the file that stand for the single output of a task.
 SINGLE = ("logits", "score", "embedding")
@@ -65,6 +67,15 @@ def stand_in(model, path, sizes):
     """
     copy = copy_in(model, "float32")
     copy.preprocessor = fitted(model.preprocessor, sizes.seq_len)
+    if isinstance(model, AlbertEarlyExitClassifier):
+        outputs = {
+            "logits": keras.KerasTensor((None, model.num_classes), "float32"),
+            "depth": keras.KerasTensor((None,), "int32"),
+        }
+        exits = _FileNetwork(path, sizes, outputs)
+        # In place of the pass that lets rows leave.
+        copy._pass_for_patience = lambda: lambda ids: tuple(exits(ids)[n] for n in outputs)
+        return copy
     network = _FileNetwork(path, sizes, model.output)
 
     def call(inputs, training=None, **kwargs):
@@ -115,7 +126,7 @@ class _FileNetwork:
         return [(None, self._outputs)]
 
     def _value(self, outputs, name):
-        if name is not None:
+        if name in outputs:
             return outputs[name]
         name = next(name for name in SINGLE if name in outputs)
         value = outputs[name]

@@ -37,7 +37,7 @@ def verify_tflite(answers, path, quantization, rows, *, features=False, requests
         ids = {name: tf.constant(value) for name, value in with_mask(inputs).items()}
         key = f"tokens, row {number}"
         calls[key] = "tokens", inputs
-        expected[key] = as_arrays(answers.numbers(answers.model(ids, training=False)))
+        expected[key] = as_arrays(answers.numbers(answers.run(answers.model, ids)))
         if features:
             key = f"features, row {number}"
             calls[key] = "features", _backbone_inputs(inputs)
