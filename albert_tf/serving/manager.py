@@ -217,8 +217,10 @@ class ModelManager:
         try:
             servable = self._loader.load(model.config.name, number, directory)
         except ServingError as caught:
-            error = caught
-            logger.error("Version %d of %s: %s", number, model.config.name, caught)
+            # Where it came from would keep the half-loaded graph, as long as the version is known.
+            error = caught.with_traceback(None)
+            error.__cause__ = error.__context__ = None
+            logger.error("Version %d of %s: %s", number, model.config.name, error)
         with self._changed:
             version.state = State.END if error else State.AVAILABLE
             version.servable = servable

@@ -17,7 +17,7 @@ from albert_tf.serving.grpc_server import GrpcServer
 from albert_tf.serving.http_server import HttpServer
 from albert_tf.serving.loading import Loader
 from albert_tf.serving.manager import ModelManager
-from albert_tf.serving.memory import give_large_blocks_back
+from albert_tf.serving.memory import give_large_blocks_back, graphs_collected
 from albert_tf.serving.observing import Observer
 from albert_tf.serving.options import ServerOptions
 from albert_tf.serving.rest import RestApi
@@ -239,7 +239,8 @@ def serve(
     logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
     signals: list[int] = []
     server = ModelServer(models, port, rest_port or None, host or LOOPBACK, **options)
-    with stock.signals_handled(lambda number, _: signals.append(number)):
+    handled = stock.signals_handled(lambda number, _: signals.append(number))
+    with handled, graphs_collected() as collect:
         server.start()
         try:
             logger.info("Serving on %s", server.address)
@@ -249,6 +250,7 @@ def serve(
             # wait without end may miss a signal that comes just before it.
             while not signals:
                 time.sleep(SIGNAL_SECONDS)
+                collect()
         finally:
             server.stop(drain_seconds)
     return 0
