@@ -50,7 +50,7 @@ num_batch_threads { value: 2 }
 MAX_MESSAGE_BYTES = 16 << 20
 NUM_THREADS, MAX_PENDING, NUM_CLIENTS = 24, 24, 40
 # What may be added in ten minutes, as a share of the memory after warm-up.
-MOST_GROWTH, MINUTES_OF_GROWTH = 0.05, 10
+MOST_GROWTH, MINUTES_OF_GROWTH = 0.1, 10
 NUM_POINTS = 30
 
 
