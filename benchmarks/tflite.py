@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import statistics
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,21 @@ DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = ("cpu_ms", "wall_ms", "first_s", "peak_mb")
 
 
+def enough_pieces(path, size):
+    """The bytes of a vocabulary, filled up with made-up pieces to the size of a model."""
+    from albert_tf.text.unigram import UnigramModel
+
+    proto = path.read_bytes()
+    for number in range(len(UnigramModel(proto).pieces), size):
+        piece = f"\u2581made{number}".encode()
+        message = b"\x0a%c%b\x15%b" % (len(piece), piece, struct.pack("<f", -30.0))
+        # Protobuf messages merge by concatenation.
+        proto += b"\x0a%c%b" % (len(message), message)
+    return proto
+
+
 def our_model(config, vocabulary):
-    """A classifier of random weights, with a preprocessor where there is a vocabulary."""
+    """A classifier of random weights."""
     import keras
 
     from albert_tf.models.backbone import AlbertBackbone
@@ -41,7 +55,8 @@ def our_model(config, vocabulary):
 
     keras.utils.set_random_seed(0)
     preprocessor = AlbertTextClassifierPreprocessor(
-        AlbertTokenizer(str(vocabulary)), config.max_position_embeddings
+        AlbertTokenizer(proto=enough_pieces(vocabulary, config.vocab_size)),
+        config.max_position_embeddings,
     )
     return AlbertTextClassifier(AlbertBackbone(config), 2, preprocessor=preprocessor)
 
@@ -189,7 +204,12 @@ def main():
     parser.add_argument("--preset", default="base", help="a configuration of AlbertConfig")
     presets = Path(sys.modules["albert_tf"].__file__).parent / "presets"
     shipped = presets / "books_small/spiece.model"
-    parser.add_argument("--vocab", type=Path, default=shipped, help="SentencePiece .model inside")
+    parser.add_argument(
+        "--vocab",
+        type=Path,
+        default=shipped,
+        help="SentencePiece .model inside; made-up pieces fill it up",
+    )
     parser.add_argument("--lengths", type=int, nargs="+", default=[32, 64, 128, 384])
     parser.add_argument("--formats", nargs="+", default=QUANTIZATIONS, choices=QUANTIZATIONS)
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
