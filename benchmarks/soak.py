@@ -12,7 +12,7 @@ table below, leaves a request without any answer, grows in memory or threads, or
 Memory is read every second and shown as medians over time. The first third is warm-up: every size
 of batch and every kind of request is new to TensorFlow and to the allocator once. Of the rest the
 slope is told, in MB a minute, as the median of the slopes between all pairs of points, so that a
-peak does not count. `--without` leaves kinds of requests out, to find out which of them grows.
+peak does not count; runs of less than five minutes get no verdict. `--without` leaves kinds of requests out, to find out which of them grows.
 """
 
 import argparse
@@ -52,6 +52,8 @@ NUM_THREADS, MAX_PENDING, NUM_CLIENTS = 24, 24, 40
 # What may be added in ten minutes, as a share of the memory after warm-up.
 MOST_GROWTH, MINUTES_OF_GROWTH = 0.1, 10
 NUM_POINTS = 30
+# Less says nothing about growth: the first minutes are warm-up.
+LEAST_MINUTES = 5
 
 
 def start_server(folder):
@@ -201,7 +203,7 @@ def judge(soak, samples, code, without):
     if not set(soak.counts["good, gRPC"]) & soak_clients.hostile.BUSY and not without:
         soak.complain("the server was never too busy: the queue was not put to the test")
     size, slope = memory_slope(samples)
-    if slope > most_slope(size):
+    if can_tell(samples) and slope > most_slope(size):
         soak.complain(
             f"memory grows by {slope:.1f} MB a minute from {size:.0f} MB: more than "
             f"{most_slope(size):.1f}"
@@ -230,6 +232,11 @@ def memory_slope(samples):
     return size, statistics.median(slopes) if slopes else 0.0
 
 
+def can_tell(samples):
+    """Whether there are so many samples that growth shows."""
+    return len(samples) >= 0.9 * 60 * LEAST_MINUTES
+
+
 def most_slope(size):
     """Megabytes a minute that count as none."""
     return MOST_GROWTH * size / MINUTES_OF_GROWTH
@@ -249,6 +256,8 @@ def report(console, soak, samples, seconds, metrics):
     )
     size, slope = memory_slope(samples)
     flat = "flat" if slope <= most_slope(size) else "GROWING"
+    if not can_tell(samples):
+        flat = f"no verdict in less than {LEAST_MINUTES} minutes"
     console.print(
         f"memory: {flat}: start {samples[0][0]:.0f} MB, after warm-up {size:.0f} MB, most "
         f"{max(size for size, _ in samples):.0f} MB, slope {slope:+.1f} MB a minute (at most "

@@ -73,6 +73,16 @@ def test_the_best_spans_are_a_list():
     assert row["null_odds"] == -0.5 and [a["text"] for a in row["answers"]] == ["Oslo", "in Oslo"]
 
 
+def test_a_written_answer_has_the_ids_up_to_its_end():
+    outputs = {
+        "answer": np.array(["a cat"], object),
+        "answer_ids": np.array([[7, 9, 3, 0, 0]], np.int32),
+        "num_tokens": np.array([3], np.int32),
+        "score": np.array([-0.5], np.float32),
+    }
+    assert readable_rows(outputs) == [{"answer": "a cat", "answer_ids": [7, 9, 3], "score": -0.5}]
+
+
 def test_other_answers_keep_their_names():
     outputs = {"score": np.array([0.5, 1.5]), "embedding": np.eye(2, dtype=np.float32)}
     first, second = readable_rows(outputs)
