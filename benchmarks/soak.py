@@ -12,7 +12,8 @@ table below, leaves a request without any answer, grows in memory or threads, or
 Memory is read every second and shown as medians over time. The first third is warm-up: every size
 of batch and every kind of request is new to TensorFlow and to the allocator once. Of the rest the
 slope is told, in MB a minute, as the median of the slopes between all pairs of points, so that a
-peak does not count; runs of less than five minutes get no verdict. `--without` leaves kinds of requests out, to find out which of them grows.
+peak does not count; runs of less than five minutes get no verdict. `--without` leaves kinds of
+requests out, to find out which of them grows.
 """
 
 import argparse
