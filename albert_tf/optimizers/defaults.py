@@ -3,7 +3,23 @@
 from albert_tf.optimizers.adamw import AdamW
 from albert_tf.optimizers.schedule import WarmupPolynomialDecay
 
+# Of ALBERT-base and wider models; Table 14 lies between 1e-5 and 5e-5.
 PEAK_LEARNING_RATE = 2e-5
+BASE_WIDTH = 768
+
+
+def usual_learning_rate(config) -> float:
+    """The highest rate when the user names none, by the width of the model.
+
+    From base's 768 on it is 2e-5. A narrower model learns next to nothing at that rate; 0.12 /
+    `hidden_size` is what did well for 128 (1e-3) and 384 (3e-4): `docs/log.md`.
+
+    Args:
+        config: `AlbertConfig`.
+    """
+    if config.hidden_size >= BASE_WIDTH:
+        return PEAK_LEARNING_RATE
+    return float(f"{0.12 / config.hidden_size:.1g}")
 
 
 def fine_tuning_optimizer(
@@ -13,8 +29,7 @@ def fine_tuning_optimizer(
 
     Args:
         total_steps: number of updates of the whole training, at least 1.
-        peak_learning_rate: highest rate; Table 14 lies between 1e-5 and 5e-5, and a small model
-            trained from scratch takes some 20 times that.
+        peak_learning_rate: highest rate; see `usual_learning_rate`.
         warmup_fraction: share of `total_steps` in which the rate rises, in [0, 1).
         weight_decay: as in `AdamW`.
 

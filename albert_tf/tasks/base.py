@@ -10,7 +10,7 @@ from albert_tf.checkpoints.files import is_shipped
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
-from albert_tf.optimizers.defaults import PEAK_LEARNING_RATE, fine_tuning_optimizer
+from albert_tf.optimizers.defaults import fine_tuning_optimizer, usual_learning_rate
 from albert_tf.staging import new_directory, refuse_existing
 
 BATCH_SIZE = 32
@@ -77,8 +77,8 @@ class AlbertTask(NamedInputs, Recompiles):
 
         Args:
             optimizer, loss, metrics, **kwargs: as Keras's.
-            learning_rate: highest rate of `optimizer="auto"`; None for 2e-5, which suits the
-                published sizes. A small model wants 10 to 50 times that.
+            learning_rate: highest rate of `optimizer="auto"`; None for 2e-5 from ALBERT-base's
+                width on, and for more in narrower models; see `usual_learning_rate`.
 
         Raises:
             ValueError: a `learning_rate` beside an optimizer, which has its own.
@@ -89,7 +89,7 @@ class AlbertTask(NamedInputs, Recompiles):
                 f'learning_rate goes with optimizer="auto": got {learning_rate} beside '
                 f"{optimizer!r}. Give the rate to that optimizer."
             )
-        self._peak_learning_rate = learning_rate or PEAK_LEARNING_RATE
+        self._peak_learning_rate = learning_rate or usual_learning_rate(self.backbone.albert_config)
         keras.Model.compile(
             self,
             optimizer=fine_tuning_optimizer(1) if optimizer == "auto" else optimizer,

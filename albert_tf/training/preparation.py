@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from albert_tf.optimizers.defaults import usual_learning_rate
 from albert_tf.optimizers.groups import freeze
 from albert_tf.staging import refuse_existing
 from albert_tf.tasks.base import AlbertTask
@@ -136,6 +137,9 @@ def prepare(settings: FineTuneSettings) -> Preparation:
         also = {split: task.read(job, split, settings.data) for split in task.also}
     train = job.to_train_on(train)
     model = starting_model(settings, job, building, train)
+    if settings.learning_rate is None:
+        rate = usual_learning_rate(model.backbone.albert_config)
+        settings = dataclasses.replace(settings, learning_rate=rate)
     if settings.lora_rank is not None:
         model.backbone.enable_lora(settings.lora_rank)
     if settings.freeze:

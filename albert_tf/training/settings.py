@@ -122,7 +122,10 @@ class FineTuneSettings(TaskOptions):
     accumulate: int = flag("parts that a batch is worked off in, to save memory", default=1)
     epochs: int = flag("passes over the training rows", default=3)
     steps: int | None = flag("updates in all, in place of --epochs", default=None)
-    learning_rate: float = flag("highest learning rate", default=2e-5)
+    learning_rate: float | None = flag(
+        "highest learning rate (default: 2e-5; 0.12 / hidden_size of models narrower than base)",
+        default=None,
+    )
     warmup_fraction: float = flag("share of the updates that warm up", default=0.1)
     warmup_steps: int | None = flag("updates that warm up, in place of the share", default=None)
     weight_decay: float = flag("weight decay of AdamW", default=0.01)
@@ -197,7 +200,7 @@ class FineTuneSettings(TaskOptions):
             raise ValueError(f"dev_fraction must be in (0, 1): got {self.dev_fraction}.")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be in (0, 1]: got {self.layer_decay}.")
-        if self.learning_rate <= 0:
+        if self.learning_rate is not None and self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0: got {self.learning_rate}.")
         if self.warmup_steps is not None and self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0: got {self.warmup_steps}.")

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from albert_tf import cli
 from albert_tf.data.tables import Examples
+from albert_tf.optimizers.defaults import usual_learning_rate
 from albert_tf.training.batches import bucketed_order
 from albert_tf.training.dev_evaluation import DevEvaluation
 from albert_tf.training.evaluation import load_run
@@ -375,3 +376,8 @@ def test_the_loss_on_dev_rows_is_the_loss_of_training():
         shape.multi_label = problem == "multi_label"
         loss = AlbertTextClassifier.default_loss(shape)(labels, answers)
         assert mean_loss(problem, labels, answers) == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_a_rate_that_nobody_named_is_that_of_the_models_width(settings, tiny_config):
+    prepared = prepare(settings(learning_rate=None)).settings
+    assert prepared.learning_rate == usual_learning_rate(tiny_config)
