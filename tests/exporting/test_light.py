@@ -1,5 +1,6 @@
 """TFLite files on raw text with the light runtime alone, against what servers' exports give."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from albert_tf.exporting.light.model_file import LightModel
 from albert_tf.exporting.mobile.accuracy import AccuracyCheck, AccuracyDropError
 from albert_tf.exporting.tasks import answers_of
 from albert_tf.exporting.tflite import export_tflite
+from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.serving.readable import readable_rows
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
 from albert_tf.tasks.multiple_choice import AlbertMultipleChoice
 from albert_tf.tasks.question_answering import AlbertQuestionAnswering
+from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_embedder import AlbertTextEmbedder
 from albert_tf.tasks.token_classifier import AlbertTokenClassifier
 from albert_tf.text.normalizing_model import trimmed_proto
@@ -255,13 +258,21 @@ def test_a_stand_in_scores_as_the_model(backbone, tiny_tokenizer, shake, texts, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["text", "pair", "order", "vectors", "any size", "short"])
+@pytest.mark.parametrize(
+    "kind", ["text", "pair", "order", "vectors", "any size", "short", "as wide"]
+)
 def test_raw_text_goes_into_the_graph(
     kind, classifier, backbone, tiny_tokenizer, shake, texts, tmp_path
 ):
     """The check of the export runs the signature, and compares it with Keras on these texts."""
     odd = ["In 3, 14, or 1,000 dogs; £5 – ½ ﬁ Ünï", LONG, *texts]
     vectors = AlbertTextEmbedder.preprocessor_cls(tiny_tokenizer, sequence_length=40)
+    # Without a projection nothing tells the loop over depths how wide its input is.
+    config = backbone.albert_config
+    config = dataclasses.replace(config, embedding_size=config.hidden_size)
+    as_wide = AlbertTextClassifier(
+        shake(AlbertBackbone(config)), 2, preprocessor=classifier.preprocessor
+    )
     model, options = {
         "text": (classifier, {"texts": odd, "batch_size": 2}),
         "pair": (classifier, {"texts": (odd, odd[::-1]), "pair": True}),
@@ -272,6 +283,7 @@ def test_raw_text_goes_into_the_graph(
         "vectors": (shake(AlbertTextEmbedder(backbone, vectors)), {"texts": odd}),
         "any size": (classifier, {"texts": odd, "batch_size": None, "seq_len": None}),
         "short": (classifier, {"texts": (odd, odd[::-1]), "pair": True, "seq_len": 16}),
+        "as wide": (as_wide, {"texts": odd}),
     }[kind]
     path = tmp_path / "m.tflite"
     export_tflite(

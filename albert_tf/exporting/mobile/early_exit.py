@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import ops
 
-from albert_tf.exporting.mobile.encoder import attend, feed_forward
+from albert_tf.exporting.mobile.encoder import attend, feed_forward, shaped_as
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.layers.base import product
 
@@ -107,4 +107,4 @@ class EarlyExitNetwork:
 
 
 def _in_shape(values, state):
-    return [tf.ensure_shape(v, s.shape) for v, s in zip(values, state, strict=True)]
+    return [shaped_as(value, like) for value, like in zip(values, state, strict=True)]

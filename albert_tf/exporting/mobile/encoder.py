@@ -72,7 +72,7 @@ class MobileEncoder(keras.layers.Layer):
             return hidden
         _, hidden = tf.while_loop(
             lambda step, hidden: step < num_steps,
-            lambda step, hidden: (step + 1, tf.ensure_shape(function(hidden), hidden.shape)),
+            lambda step, hidden: (step + 1, shaped_as(function(hidden), hidden)),
             (tf.constant(0), hidden),
             maximum_iterations=num_steps,
         )
@@ -80,6 +80,12 @@ class MobileEncoder(keras.layers.Layer):
 
     def compute_output_spec(self, hidden, padding_mask):
         return keras.KerasTensor(hidden.shape, dtype=self.compute_dtype)
+
+
+def shaped_as(value, like):
+    """Tells the static shape of a loop's value; `tf.ensure_shape` is no operator of TFLite."""
+    value.set_shape(like.shape)
+    return value
 
 
 def attend(layer, hidden, kernels, padding_score):
