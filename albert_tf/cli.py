@@ -1,7 +1,6 @@
 """albert-tf: ALBERT from raw text to a served model; one verb per job."""
 
 import argparse
-import contextlib
 import dataclasses
 import importlib
 import json
@@ -15,6 +14,7 @@ from pathlib import Path
 import shtab
 
 import albert_tf
+from albert_tf.quiet import standard_error_closed
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
 from albert_tf.verbs.examples import EXAMPLES
 from albert_tf.verbs.table import VERBS
@@ -55,22 +55,10 @@ def _start(job, options, quiet):
         if not hasattr(verb, "describe"):
             return 0
     if quiet and getattr(verb, "needs_tensorflow", True):
-        _load_tensorflow_quietly()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with standard_error_closed():
+            importlib.import_module("tensorflow")
     return verb.describe() if dry_run else verb.start()
-
-
-def _load_tensorflow_quietly():
-    """Loads TensorFlow without its start-up notes, which it writes before any log level counts."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    with contextlib.ExitStack() as stack:
-        stderr = os.dup(2)
-        stack.callback(os.close, stderr)
-        stack.callback(os.dup2, stderr, 2)
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        stack.callback(os.close, nothing)
-        os.dup2(nothing, 2)
-        importlib.import_module("tensorflow")
 
 
 def read_recipe(name) -> dict:

@@ -11,6 +11,7 @@ TEXT = "data tokenizer text"
 TASKS = f"tasks checkpoints {MODEL} {TEXT}"
 MAY_IMPORT = {
     "__init__": "",
+    "quiet": "",
     "staging": "",
     "metrics": "",
     "text": "staging",
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "serving": "config staging",
     "quickstart": f"training metrics exporting serving {TASKS}",
     "verbs": f"quickstart training metrics exporting serving {TASKS}",
-    "cli": f"verbs quickstart training metrics exporting serving {TASKS}",
+    "cli": f"quiet verbs quickstart training metrics exporting serving {TASKS}",
 }
 WITHOUT_TENSORFLOW = {"config", "staging", "layers", "models", "optimizers"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,7 +1,8 @@
-"""Starts TensorFlow without the notes that it writes into every notebook."""
+"""Starts TensorFlow without the notes that it writes before any log level counts."""
 
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def standard_error_closed() -> Iterator[None]:
     """Within it, what the process writes to its standard error is lost; errors are raised."""
+    sys.stderr.flush()  # what came before is not lost
     kept = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
