@@ -7,6 +7,9 @@ import numpy as np
 
 from albert_tf.pictures.picture import COLOURS, GREY, label_bars, new_picture
 
+# Beyond that many classes numbers in the squares would not be read.
+WITH_NUMBERS = 25
+
 
 def draw_history(history: Mapping[str, Sequence[float]]):
     """The curves of a `fit`, what was trained on and what was held out in one panel.
@@ -104,7 +107,7 @@ def draw_bar_panels(
 
 
 def draw_confusion(true, answered, names):
-    """Which class is taken for which.
+    """Which class is taken for which: the darker, the larger the share of the true class.
 
     Args:
         true, answered: int sequences of classes, equally long.
@@ -113,15 +116,16 @@ def draw_confusion(true, answered, names):
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (np.asarray(true), np.asarray(answered)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.6 + 0.55 * len(names)
-    picture, [axes] = new_picture(width=size + 0.8, height=size)
+    size = min(16.0, 2.6 + 0.55 * len(names))
+    picture, [axes] = new_picture(width=size, height=size)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="the model answered", ylabel="true class", title="Test texts by class")
-    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    axes.set(xlabel="the model answered", ylabel="true class", title="Share of each true class")
+    axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+        if len(names) <= WITH_NUMBERS:
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
     return picture
 
 

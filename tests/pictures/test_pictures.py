@@ -58,6 +58,11 @@ def test_confusion_counts_rows_by_their_true_class():
     assert counts == ["1", "1", "0", "1"]
 
 
+def test_confusion_of_many_classes_has_no_numbers():
+    names = list(map(str, range(charts.WITH_NUMBERS + 1)))
+    assert not charts.draw_confusion([0], [0], names).axes[0].texts
+
+
 def test_latencies_tell_median_and_the_slowest_twentieth():
     picture = charts.draw_latencies({"gRPC": np.arange(1, 102) / 1000}, "Calls")
     assert "51 ms, 95 % in 96" in texts_of(picture)

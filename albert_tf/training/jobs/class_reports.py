@@ -12,9 +12,6 @@ from sklearn.metrics import (
 
 from albert_tf.staging import new_file
 
-# Beyond that many classes numbers in the squares would not be read.
-WITH_NUMBERS = 25
-
 
 def write_reports(rows, directory):
     """Writes `classes.json`, and for single labels `confusion_matrix.png`.
@@ -28,6 +25,8 @@ def write_reports(rows, directory):
         rows: answers with `label`, `prediction` and `probabilities`.
         directory: an existing one.
     """
+    from albert_tf.pictures.charts import draw_confusion
+
     directory, names = Path(directory), list(rows[0]["probabilities"])
     if isinstance(rows[0]["label"], list):
         true, given = (_hot(rows, key, names) for key in ("label", "prediction"))
@@ -47,40 +46,14 @@ def write_reports(rows, directory):
             name: dict(zip(names, map(int, row), strict=True))
             for name, row in zip(names, counts, strict=True)
         }
-        draw_confusion(counts, names, directory / "confusion_matrix.png")
+        with new_file(directory / "confusion_matrix.png", overwrite=True) as staged:
+            draw_confusion(true, given, names).savefig(staged, format="png", dpi=120)
     report = classification_report(
         true, given, labels=labels, target_names=names, output_dict=True, zero_division=0.0
     )
     with new_file(directory / "classes.json", overwrite=True) as staged:
         text = json.dumps({"report": report, "confusion": confusion}, indent=2, ensure_ascii=False)
         staged.write_text(text + "\n", encoding="utf-8")
-
-
-def draw_confusion(counts, names, path):
-    """Draws which class is taken for which.
-
-    Args:
-        counts: int array `(num_classes, num_classes)`: rows are true, columns answered.
-        names: of the classes.
-        path: PNG file to write.
-    """
-    from matplotlib.figure import Figure
-
-    size = min(16.0, 2.5 + 0.45 * len(names))
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    ticks = range(len(names))
-    axes.set(xlabel="answered", ylabel="true", title="Share of each true class")
-    axes.set_xticks(ticks, names, rotation=90)
-    axes.set_yticks(ticks, names)
-    if len(names) <= WITH_NUMBERS:
-        for (row, column), count in np.ndenumerate(counts):
-            color = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=color)
-    with new_file(path, overwrite=True) as staged:
-        figure.savefig(staged, format="png", dpi=120)
 
 
 def _hot(rows, key, names):
