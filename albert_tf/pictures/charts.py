@@ -9,6 +9,8 @@ from albert_tf.pictures.picture import COLOURS, GREY, label_bars, new_picture
 
 # Beyond that many classes numbers in the squares would not be read.
 WITH_NUMBERS = 25
+# That many panels side by side can still be read on a page.
+MOST_COLUMNS = 3
 
 
 def draw_history(history: Mapping[str, Sequence[float]]):
@@ -40,26 +42,34 @@ def draw_curves(
     split: str | None = None,
     stacked: bool = False,
 ):
-    """Measurements of runs over their updates, a panel a measure.
+    """Measurements of runs over their steps, a panel a measure, three panels a line.
 
     Args:
-        runs: name -> rows of a run's `metrics.jsonl` (`run_files.rows_of`).
+        runs: name -> rows of a run's `metrics.jsonl` (`run_files.rows_of`); None is no number.
         measures: key of the rows -> title of the panel.
         split: the rows to draw, such as `held_out`; None for all, a line a split.
         stacked: whether the lines ought to be the same: the first ones are then wider, so that
             they are seen below the later ones.
     """
-    picture, panels = new_picture(len(measures), width=4.2 * len(measures))
-    for axes, (key, title) in zip(panels, measures.items(), strict=True):
+    count = max(1, len(measures))
+    columns = min(count, MOST_COLUMNS)
+    lines = math.ceil(count / columns)
+    picture, panels = new_picture(columns, 4.2 * columns, 3.6 * lines, lines)
+    for axes in panels[len(measures) :]:
+        axes.set_axis_off()
+    for axes, (key, title) in zip(panels, measures.items(), strict=False):
         for place, (name, rows) in enumerate(runs.items()):
-            width = 1.5 + 5.0 * stacked * (len(runs) - 1 - place)
-            splits = [split] if split else list(dict.fromkeys(row["split"] for row in rows))
-            for one in splits:
-                points = [(r["step"], r[key]) for r in rows if r["split"] == one and key in r]
+            rows = [r for r in rows if r.get(key) is not None and split in (None, r["split"])]
+            for one in dict.fromkeys(row["split"] for row in rows):
+                points = [(row["step"], row[key]) for row in rows if row["split"] == one]
                 label = ", ".join(filter(None, [name, one if split is None else ""]))
-                points = list(zip(*points, strict=True))
-                axes.plot(*points, marker=".", linewidth=width, label=label.replace("_", " "))
-        axes.set(title=title, xlabel="updates")
+                axes.plot(
+                    *zip(*points, strict=True),
+                    marker="." if len(points) < 50 else "",
+                    linewidth=1.5 + 5.0 * stacked * (len(runs) - 1 - place),
+                    label=label.replace("_", " "),
+                )
+        axes.set(title=title, xlabel="step")
         _finish_lines(axes)
     return picture
 

@@ -2,7 +2,6 @@
 
 import io
 
-import numpy as np
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, the darker ones first.
@@ -19,18 +18,19 @@ class Picture(Figure):
         return content.getvalue()
 
 
-def new_picture(columns=1, width=7.0, height=3.6):
+def new_picture(columns=1, width=7.0, height=3.6, lines=1):
     """A picture of so many panels beside each other.
 
     Args:
-        columns: panels.
+        columns: panels of a line.
         width, height: of the picture, in inches.
+        lines: of panels, one below the other.
 
     Returns:
         The `Picture`, and a list of its axes.
     """
     picture = Picture(figsize=(width, height), layout="constrained")
-    panels = list(np.atleast_1d(picture.subplots(1, columns)))
+    panels = list(picture.subplots(lines, columns, squeeze=False).ravel())
     for axes in panels:
         axes.set_prop_cycle(color=COLOURS)
         axes.spines[["top", "right"]].set_visible(False)

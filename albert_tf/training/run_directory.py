@@ -11,11 +11,11 @@ from pathlib import Path
 from albert_tf.staging import new_file, refuse_existing
 from albert_tf.training.environment import environment
 from albert_tf.training.event_file import EventFile
-from albert_tf.training.learning_curves import NO_CURVE, draw_curves
 from albert_tf.training.report import write_report
 
 SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
 METRICS, SUMMARY = "metrics.jsonl", "summary.json"
+NO_CURVE = {"split", "step", "seconds"}
 
 
 class Rows:
@@ -165,9 +165,15 @@ class RunDirectory(Rows):
         self._boards[split].add(row["step"], values, wall_time)
 
     def draw(self):
-        """Writes the learning curve so far."""
+        """Writes the learning curve so far: all that was measured, the loss first."""
+        from albert_tf.pictures.charts import draw_curves
+
+        rows = _finite(self.rows)
+        found = {name for row in rows for name in row if row[name] is not None} - NO_CURVE
+        names = sorted(found, key=lambda name: (name != "loss", name))
+        measures = {name: name.replace("_", " ") for name in names}
         with new_file(self.path / "learning_curve.png", overwrite=True) as staged:
-            draw_curves(self.rows, staged)
+            draw_curves({"": rows}, measures).savefig(staged, format="png", dpi=100)
 
     def finish(self, summary: dict, compared=()):
         """Writes the learning curve, the report and, last, the summary.

@@ -52,6 +52,15 @@ def test_measurements_become_a_line_a_run():
     assert axes.lines[0].get_xdata().tolist() == [1, 2]
 
 
+def test_curves_stand_three_a_line_and_leave_out_what_is_no_number():
+    rows = [{"split": "dev", "step": 1, **dict.fromkeys("abcd", 1.0)}]
+    rows.append({"split": "dev", "step": 2, "a": 2.0, "b": None})
+    panels = charts.draw_curves({"": rows}, {name: name for name in "abcd"}).axes
+    assert [axes.axison for axes in panels] == [True] * 4 + [False] * 2
+    assert [axes.lines[0].get_xdata().tolist() for axes in panels[:2]] == [[1, 2], [1]]
+    assert panels[0].lines[0].get_label() == "dev"
+
+
 def test_confusion_counts_rows_by_their_true_class():
     picture = charts.draw_confusion([0, 0, 1], [0, 1, 1], ["cats", "dogs"])
     counts = [text.get_text() for text in picture.axes[0].texts]
