@@ -74,17 +74,9 @@ def write_keras_hub(config, path, seq_len, quantized):
     import keras_hub
     import tensorflow as tf
 
-    backbone = keras_hub.models.AlbertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        embedding_dim=config.embedding_size,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        max_sequence_length=config.max_position_embeddings,
-        dropout=0.0,
-    )
-    model = keras_hub.models.AlbertTextClassifier(backbone, num_classes=2, preprocessor=None)
+    from albert_tf.checkpoints.keras_hub_preset import twin
+
+    model = keras_hub.models.AlbertTextClassifier(twin(config), num_classes=2, preprocessor=None)
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     names = ("token_ids", "segment_ids", "padding_mask")

@@ -81,6 +81,31 @@ def flattened(path, array, hidden_size):
     return np.reshape(array, shape)
 
 
+def twin(config, dtype="float32"):
+    """keras_hub's backbone of the same shape, with fresh weights, one dropout and the tanh GELU.
+
+    Sharing attention or feed-forward alone is unknown to it: what the attention shares, all does.
+
+    Args:
+        config: `AlbertConfig`.
+        dtype: Keras dtype policy.
+    """
+    return keras_hub.models.AlbertBackbone(
+        vocabulary_size=config.vocab_size,
+        num_layers=config.num_hidden_layers,
+        num_heads=config.num_attention_heads,
+        embedding_dim=config.embedding_size,
+        hidden_dim=config.hidden_size,
+        intermediate_dim=config.intermediate_size,
+        num_groups=config.num_sets("attention") // config.inner_group_num,
+        num_inner_repetitions=config.inner_group_num,
+        dropout=config.hidden_dropout_prob,
+        max_sequence_length=config.max_position_embeddings,
+        num_segments=config.type_vocab_size,
+        dtype=dtype,
+    )
+
+
 def build(backbone):
     """keras_hub's backbone with the weights of ours, float32.
 
@@ -89,20 +114,7 @@ def build(backbone):
     """
     config = backbone.albert_config
     _check_expressible(backbone)
-    theirs = keras_hub.models.AlbertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        embedding_dim=config.embedding_size,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        num_groups=published_groups(config),
-        num_inner_repetitions=config.inner_group_num,
-        dropout=config.hidden_dropout_prob,
-        max_sequence_length=config.max_position_embeddings,
-        num_segments=config.type_vocab_size,
-        dtype="float32",
-    )
+    theirs = twin(config)
     arrays = gather(backbone, TABLE.rows(config), "A keras_hub preset") | identity(TABLE, config)
     for weight in theirs.weights:
         weight.assign(np.reshape(arrays[weight.path], weight.shape))

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 
 import keras
-import keras_hub
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.checkpoints import keras_hub_preset
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.training.pretraining.throughput import matrix_peak, training_flops_per_row
@@ -92,19 +92,7 @@ def our_call(config: AlbertConfig, policy: str, batch: dict, training: bool) -> 
 
 def keras_hub_call(config: AlbertConfig, policy: str, batch: dict, training: bool) -> Callable:
     """One pass of keras_hub's ALBERT of the same shape, likewise."""
-    model = keras_hub.models.AlbertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        embedding_dim=config.embedding_size,
-        max_sequence_length=config.max_position_embeddings,
-        num_groups=config.num_hidden_groups,
-        num_inner_repetitions=config.inner_group_num,
-        dtype=policy,
-    )
-    return compiled_call(model, batch, training)
+    return compiled_call(keras_hub_preset.twin(config, policy), batch, training)
 
 
 def compiled_call(model, batch: dict, training: bool) -> Callable:
