@@ -11,8 +11,9 @@ BASE_WIDTH = 768
 def usual_learning_rate(config) -> float:
     """The highest rate when the user names none, by the width of the model.
 
-    From base's 768 on it is 2e-5. A narrower model learns next to nothing at that rate; 0.12 /
-    `hidden_size` is what did well for 128 (1e-3) and 384 (3e-4): `docs/log.md`.
+    From base's 768 on it is 2e-5. A narrower model learns too slowly at that rate (`docs/log.md`);
+    it gets 0.12 / `hidden_size`, rounded to one digit, for 128 and 384 next to what did well there
+    (1e-3 and 3e-4).
 
     Args:
         config: `AlbertConfig`.

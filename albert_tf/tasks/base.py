@@ -81,7 +81,8 @@ class AlbertTask(NamedInputs, Recompiles):
                 width on, and for more in narrower models; see `usual_learning_rate`.
 
         Raises:
-            ValueError: a `learning_rate` beside an optimizer, which has its own.
+            ValueError: a `learning_rate` beside an optimizer, which has its own, or one that is
+                not above 0.
         """
         self._schedule_at_fit = optimizer == "auto"
         if learning_rate is not None and not self._schedule_at_fit:
@@ -89,7 +90,11 @@ class AlbertTask(NamedInputs, Recompiles):
                 f'learning_rate goes with optimizer="auto": got {learning_rate} beside '
                 f"{optimizer!r}. Give the rate to that optimizer."
             )
-        self._peak_learning_rate = learning_rate or usual_learning_rate(self.backbone.albert_config)
+        if learning_rate is None:
+            learning_rate = usual_learning_rate(self.backbone.albert_config)
+        if not learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0: got {learning_rate}.")
+        self._peak_learning_rate = learning_rate
         keras.Model.compile(
             self,
             optimizer=fine_tuning_optimizer(1) if optimizer == "auto" else optimizer,

@@ -111,8 +111,9 @@ def _is_scores(name, value):
     return (
         isinstance(value, dict)
         and not name.endswith("_in_bytes")
-        and bool(value)
-        and all(isinstance(number, int | float) for number in value.values())
+        # None is what a score that is not finite became.
+        and all(number is None or isinstance(number, int | float) for number in value.values())
+        and any(number is not None for number in value.values())
     )
 
 

@@ -123,7 +123,8 @@ class FineTuneSettings(TaskOptions):
     epochs: int = flag("passes over the training rows", default=3)
     steps: int | None = flag("updates in all, in place of --epochs", default=None)
     learning_rate: float | None = flag(
-        "highest learning rate (default: 2e-5; 0.12 / hidden_size of models narrower than base)",
+        "highest learning rate (default: 2e-5; for models narrower than base 0.12 / hidden_size,"
+        " to one digit)",
         default=None,
     )
     warmup_fraction: float = flag("share of the updates that warm up", default=0.1)

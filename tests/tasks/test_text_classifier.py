@@ -88,6 +88,12 @@ def test_a_rate_beside_an_optimizer_is_refused(classifier):
         classifier.compile("adam", learning_rate=0.1)
 
 
+@pytest.mark.parametrize("rate", [0, -1e-3, float("nan")])
+def test_a_rate_that_is_not_above_0_is_refused(classifier, rate):
+    with pytest.raises(ValueError, match=f"learning_rate must be above 0: got {rate}"):
+        classifier.compile(learning_rate=rate)
+
+
 @pytest.mark.slow
 def test_a_second_fit_starts_its_schedule_anew(classifier):
     for _ in range(2):

@@ -67,6 +67,11 @@ def test_scores_stand_beside_those_that_take_no_model(page_of):
     assert ["loss", "0.25", ""] in rows
 
 
+def test_a_score_that_is_not_finite_leaves_the_others_in_their_table(page_of):
+    rows = Cells(page_of({"dev": {"accuracy": 0.5, "loss": float("nan")}})).rows
+    assert rows[:3] == [["", "dev"], ["accuracy", "0.5"], ["loss", ""]]
+
+
 def test_runs_from_several_seeds_have_a_column_each(page_of):
     runs = {"seed-0": {"dev": {"f1": 0.5}, "failed": False}, "seed-1": {"dev": None, "failed": 1}}
     rows = Cells(page_of({"dev": {"f1": 0.5}, "runs": runs})).rows
