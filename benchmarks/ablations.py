@@ -47,8 +47,12 @@ def run_verb(verb, **flags):
     """
     command = [sys.executable, "-m", "albert_tf.cli", verb]
     for name, value in flags.items():
+        name = name.replace("_", "-")
+        if isinstance(value, bool):
+            command.append(f"--{name}" if value else f"--no-{name}")
+            continue
         values = [str(v) for v in value] if isinstance(value, list) else [str(value)]
-        command += ["--" + name.replace("_", "-"), *values]
+        command += [f"--{name}", *values]
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if code := os.waitstatus_to_exitcode(status):
