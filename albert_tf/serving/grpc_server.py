@@ -12,6 +12,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from albert_tf.serving.malformed import MalformedMessages
 from albert_tf.serving.manager import ModelManager
 from albert_tf.serving.observing import Observer
 from albert_tf.serving.options import MAX_MESSAGE_BYTES
@@ -50,6 +51,7 @@ class GrpcServer:
             ],
             # What comes on top is answered RESOURCE_EXHAUSTED at once.
             maximum_concurrent_rpcs=num_threads + max_pending,
+            interceptors=[MalformedMessages()],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(manager, observer), self._server

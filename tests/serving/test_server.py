@@ -1,5 +1,6 @@
 """The calls of TensorFlow Serving's API, over a real connection on loopback."""
 
+import gc
 import threading
 import time
 
@@ -188,6 +189,20 @@ def test_malformed_request_is_an_error_and_not_the_end(server, client):
             method(b"\xff\xff\xff", timeout=10)
     assert caught.value.code() == grpc.StatusCode.INTERNAL
     assert client.predict("scale", {"x": [1.0]})["y"].tolist() == [2.0]
+
+
+def test_malformed_requests_leave_nothing_behind(server):
+    def calls_in_memory():
+        gc.collect()
+        return sum(type(thing).__name__ == "_RPCState" for thing in gc.get_objects())
+
+    with grpc.insecure_channel(server.address) as channel:
+        method = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        for _ in range(40):
+            with pytest.raises(grpc.RpcError, match="Exception deserializing request!"):
+                method(b"\xff\xff\xff", timeout=10)
+    # The last ones may still be on their way out.
+    assert any(calls_in_memory() < 20 or time.sleep(0.2) for _ in range(10))
 
 
 def test_too_large_a_request_is_refused(base_path):
