@@ -129,7 +129,7 @@ def draw_confusion(true, answered, names):
     size = min(16.0, 2.6 + 0.55 * len(names))
     picture, [axes] = new_picture(width=size, height=size)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="the model answered", ylabel="true class", title="Share of each true class")
+    axes.set(xlabel="answered", ylabel="true class", title="What each class was taken for")
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):
