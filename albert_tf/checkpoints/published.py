@@ -64,7 +64,7 @@ class PublishedCheckpoint:
 
         Args:
             model: backbone or task.
-            fresh_heads: head layers that keep their initial weights.
+            fresh_heads: head layers, or others of the task's own, that keep their initial weights.
             ignore_other_heads: whether heads that the model does not have may stay unread; they
                 are then not unexpected.
 
@@ -94,6 +94,13 @@ def heads_of(model, table):
     """Names of the head layers of a model, in the order of the table."""
     layers = {weight.path.split("/")[0] for weight in model.weights}
     return [head for head in table.heads if head in layers]
+
+
+def layers_beside_backbone(model):
+    """Names of the layers whose weights a task adds to its backbone, published or not."""
+    shared = {id(weight) for weight in getattr(model, "backbone", model).weights}
+    layers = [weight.path.split("/")[0] for weight in model.weights if id(weight) not in shared]
+    return list(dict.fromkeys(layers))
 
 
 def open_checkpoint(files, config=None, overrides=None):

@@ -9,7 +9,11 @@ from albert_tf.checkpoints import hugging_face, keras_hub_preset
 from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary, read_json
 from albert_tf.checkpoints.preset import load_weights
-from albert_tf.checkpoints.published import PublishedCheckpoint, heads_of, open_checkpoint
+from albert_tf.checkpoints.published import (
+    PublishedCheckpoint,
+    layers_beside_backbone,
+    open_checkpoint,
+)
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.table import TASKS, task_class
 
@@ -94,7 +98,7 @@ def build_task(cls, path, load_weights=True, dtype=None, **arguments):
     model = _build(cls, checkpoint, dtype, **arguments)
     if load_weights:
         present = () if "num_classes" in arguments else checkpoint.heads
-        fresh = [head for head in heads_of(model, checkpoint.table) if head not in present]
+        fresh = [layer for layer in layers_beside_backbone(model) if layer not in present]
         checkpoint.fill(model, fresh_heads=fresh, ignore_other_heads=True)
     return model
 

@@ -4,8 +4,10 @@ import pytest
 from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
+from albert_tf.tasks.early_exit import AlbertEarlyExitClassifier
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.saving import save_checkpoint
+from albert_tf.tasks.seq2seq_lm import AlbertSeq2SeqLM
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 
 
@@ -44,3 +46,22 @@ def test_what_stands_at_a_path_goes_before_a_name(shipped, tmp_path, monkeypatch
 def test_half_precision_is_refused_where_nobody_reads_it(tiny_config, tmp_path):
     with pytest.raises(ValueError, match="float16 with format='hf': got 'float16' with 'tf1'"):
         save_checkpoint(AlbertBackbone(tiny_config), tmp_path / "x", "tf1", dtype="float16")
+
+
+@pytest.mark.parametrize("head", ["decoder", "classifier_0"])
+def test_a_part_that_no_published_format_has_is_new_beside_a_name(shipped, head):
+    """A decoder, and a classifier at every depth."""
+    if head == "decoder":
+        model = AlbertSeq2SeqLM.from_preset("little", num_decoder_layers=1)
+    else:
+        model = AlbertEarlyExitClassifier.from_preset("little", num_classes=2)
+    assert any(weight.path.startswith(f"{head}/") for weight in model.weights)
+    ours, theirs = shipped.backbone.get_weights(), model.backbone.get_weights()
+    for one, other in zip(ours, theirs, strict=True):
+        # float16 rounds to 11 bits, and to 2**-24 near 0.
+        np.testing.assert_allclose(other, one, rtol=2**-11, atol=2**-24)
+
+
+def test_a_decoder_is_not_drawn_where_all_weights_were_asked_for(shipped):
+    with pytest.raises(ValueError, match="without a published name"):
+        load_checkpoint("little", "seq2seq_lm")
