@@ -1,11 +1,17 @@
 """From a traced graph to the bytes of a TFLite file."""
 
+import itertools
 import tempfile
 import warnings
 
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.convert_phase import ConverterError
+
+from albert_tf.exporting.mobile.packing import packed, shorten_names, unpacked
+from albert_tf.exporting.mobile.ranges import with_ranges
+from albert_tf.exporting.mobile.shared_biases import share_biases
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 # Above it, the ranges that 8-bit activations are cut to say something.
@@ -45,7 +51,9 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if quantization == "int8":
-            converter.representative_dataset = calibration
+            # The converter makes ready what is to be quantized, and one row is enough for that.
+            converter.representative_dataset = lambda: itertools.islice(calibration(), 1)
+            converter._experimental_calibrate_only = True
             # Where an operator has no 8-bit kernel it stays float.
             converter.target_spec.supported_ops = [
                 tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
@@ -53,17 +61,27 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
             ]
         converter.allow_custom_ops = "text" in signatures
         with warnings.catch_warnings():
-            # What the converter runs for its own calibration.
+            # What runs to measure ranges, and keeps all tensors for it.
             warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
+            warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors", UserWarning)
             try:
                 content = converter.convert()
+                if quantization == "int8":
+                    content = mlir_quantize(
+                        with_ranges(content, calibration()),
+                        disable_per_channel_for_dense_layers=one_scale,
+                    )
             except ConverterError as error:
                 raise ValueError(
                     "A TFLite file must have TFLite's own operators alone: the converter found "
                     f"another one. {str(error)[:500]}"
                 ) from error
         _check_operators(content)
-        return content
+    model = unpacked(content)
+    if quantization == "int8":
+        share_biases(model)
+        shorten_names(model)
+    return packed(model)
 
 
 def _check_operators(content):

@@ -12,13 +12,13 @@ import flatbuffers
 from tensorflow.lite.python import schema_py_generated as schema
 
 from albert_tf.exporting.mobile.description import DESCRIPTION, LABELS, VOCABULARY
+from albert_tf.exporting.mobile.packing import packed, unpacked
 
 NAME = "TFLITE_METADATA"
 # Fields and values of metadata_schema.fbs.
 DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY_FILE = 1, 2, 5
 SENTENCE_PIECE_OPTIONS = 5
 FILE_TYPES = {DESCRIPTION: DESCRIPTIONS, LABELS: TENSOR_AXIS_LABELS, VOCABULARY: VOCABULARY_FILE}
-ALIGNMENT = 16
 # A zip knows no earlier time; a fixed one gives the same bytes for the same model.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -35,18 +35,18 @@ def with_metadata(content, description, files):
         bytes: the same graph and weights, and behind them a zip with the files, not compressed,
         as the readers want it.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = unpacked(content)
     inputs, outputs = _names(model)
     metadata = _metadata(description, list(files), inputs, outputs)
     model.metadata = [entry for entry in model.metadata or [] if entry.name != NAME.encode()]
     entry = schema.MetadataT()
     entry.name, entry.buffer = NAME, len(model.buffers)
     model.metadata.append(entry)
-    model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
-    model.buffers.append(_AlignedBuffer(metadata))
-    builder = flatbuffers.Builder(len(content) + len(metadata) + 1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output()) + _zipped(files, len(builder.Output()))
+    buffer = schema.BufferT()
+    buffer.data = metadata
+    model.buffers.append(buffer)
+    graph = packed(model)
+    return graph + _zipped(files, len(graph))
 
 
 def _names(model):
@@ -57,28 +57,6 @@ def _names(model):
     for indices, entries in places:
         names = {entry.tensorIndex: entry.name.decode() for entry in entries}
         yield [names[index] for index in indices]
-
-
-class _AlignedBuffer:
-    """A buffer whose data begins at a multiple of 16 bytes, as the schema wants it.
-
-    The generated Python code forgets `force_align`; kernels read float32 weights in place.
-    """
-
-    def __init__(self, data):
-        self._data = None if data is None else bytes(data)
-
-    def Pack(self, builder):
-        vector = None
-        if self._data is not None:
-            builder.StartVector(1, len(self._data), ALIGNMENT)
-            builder.head -= len(self._data)
-            builder.Bytes[builder.head : builder.head + len(self._data)] = self._data
-            vector = builder.EndVector()
-        schema.BufferStart(builder)
-        if vector is not None:
-            schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
 
 
 def _zipped(files, offset):
