@@ -1,6 +1,7 @@
 """Text to ids and back as TensorFlow ops, the way the original `tokenization.py` does it."""
 
 import json
+import operator
 from pathlib import Path
 
 import keras
@@ -8,12 +9,14 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.config import PRESETS
 from albert_tf.staging import new_file
 from albert_tf.text.nested import as_ids, as_text, map_ids, map_text
 from albert_tf.text.sentencepiece_model import CONTROL, SentencePieceModel
 from albert_tf.text.sentencepiece_ops import SentencePieceOps
 
 VOCABULARY_FILE = "vocabulary.spm"
+PUBLISHED_VOCABULARY = "spiece.model"
 
 
 @keras.saving.register_keras_serializable("albert_tf")
@@ -162,8 +165,9 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
     def id_to_token(self, id):
         """Gives the piece with this id, as a string."""
         self._check_vocabulary()
+        id = operator.index(id)
         self._check_ids(np.asarray(id))
-        return self._model.pieces[int(id)]
+        return self._model.pieces[id]
 
     def get_vocabulary(self):
         """Gives all pieces as strings, in the order of their ids."""
@@ -199,7 +203,8 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         """Reads the tokenizer of a preset directory, whatever model stands beside it.
 
         Args:
-            preset: local directory that `save_to_preset` of a tokenizer or task wrote.
+            preset: local directory that `save_to_preset` of a tokenizer or task wrote, or the
+                name of a model that comes with the package (`books_small`).
             config_file: name of the tokenizer's file in it.
             **kwargs: settings that replace the saved ones.
 
@@ -207,7 +212,9 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
             FileNotFoundError: the directory holds no tokenizer, or no vocabulary.
             ValueError: the file is unreadable or describes another class.
         """
-        path = Path(preset) / config_file
+        path, shipped = Path(preset) / config_file, PRESETS / preset
+        if not Path(preset).exists() and (shipped / PUBLISHED_VOCABULARY).is_file():
+            return cls(shipped / PUBLISHED_VOCABULARY, **published_style(shipped) | kwargs)
         if not path.is_file():
             raise FileNotFoundError(
                 f"A preset must be a local directory with {config_file}: there is no {path}. "
@@ -242,3 +249,30 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
                 f"Ids must lie in the vocabulary, 0 to {size - 1}: got {ids.min()} to "
                 f"{ids.max()}. Were they made with another vocabulary?"
             )
+
+
+def published_style(directory) -> dict:
+    """What the `tokenizer_config.json` in a directory says of the style of its vocabulary.
+
+    Args:
+        directory: of Hugging Face's files. Without the file, as beside the original's, or without
+            the keys the style is that of the published English models.
+
+    Returns:
+        `lowercase` and `keep_accents`, as `AlbertTokenizer` takes them.
+
+    Raises:
+        ValueError: the file holds no JSON object.
+    """
+    path, values = Path(directory) / "tokenizer_config.json", {}
+    if path.is_file():
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} must hold a JSON object: {error}.") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} must hold a JSON object: got {type(values).__name__}.")
+    return {
+        "lowercase": values.get("do_lower_case", True),
+        "keep_accents": values.get("keep_accents", False),
+    }

@@ -323,6 +323,15 @@ def test_assets_and_config_give_the_same_tokenizer(tiny_tokenizer, tmp_path):
     assert again.get_config() == tiny_tokenizer.get_config()
 
 
+def test_the_name_of_a_model_of_the_package_gives_its_tokenizer():
+    assert AlbertTokenizer.from_preset("books_small").vocabulary_size() == 16_000
+
+
+def test_an_id_is_a_whole_number(tiny_tokenizer):
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        tiny_tokenizer.id_to_token(2.5)
+
+
 def test_a_directory_without_a_tokenizer_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="tokenizer.json"):
         AlbertTokenizer.from_preset(tmp_path)

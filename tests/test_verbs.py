@@ -95,6 +95,23 @@ def test_convert_keeps_the_vocabulary_of_a_model_without_a_preprocessor(
         assert (tmp_path / name / file).read_bytes() == tiny_tokenizer.proto
 
 
+def test_convert_keeps_the_style_of_a_vocabulary_and_reads_no_file_of_others(
+    tiny_config, tiny_proto, capsys, tmp_path
+):
+    from albert_tf.models.backbone import AlbertBackbone
+    from albert_tf.tasks.saving import save_checkpoint
+    from albert_tf.tokenizer import AlbertTokenizer
+
+    cased = AlbertTokenizer(tiny_proto, lowercase=False, keep_accents=True)
+    save_checkpoint(AlbertBackbone(tiny_config), tmp_path / "hf", "hf", cased)
+    # Of transformers' fast tokenizers, which has the name of the file in a preset.
+    (tmp_path / "hf" / "tokenizer.json").write_text('{"version": "1.0"}')
+    paths = ("--checkpoint", tmp_path / "hf", "--out", tmp_path / "preset")
+    assert run_cli(capsys, "convert", *paths, "--format", "preset")[0] == 0
+    kept = AlbertTokenizer.from_preset(tmp_path / "preset")
+    assert (kept.lowercase, kept.keep_accents) == (False, True)
+
+
 def test_convert_refuses_what_is_no_checkpoint(capsys, tmp_path):
     code, _, err = run_cli(
         *(capsys, "convert", "--checkpoint", tmp_path / "absent", "--out", tmp_path / "out"),

@@ -176,15 +176,9 @@ def _preprocessor(cls, checkpoint):
     path = find_vocabulary(checkpoint.directory)
     if path is None:
         return None
-    from albert_tf.tokenizer import AlbertTokenizer
+    from albert_tf.tokenizer import AlbertTokenizer, published_style
 
-    settings = checkpoint.directory / "tokenizer_config.json"
-    settings = read_json(settings) if settings.is_file() else {}
-    tokenizer = AlbertTokenizer(
-        proto=path,
-        lowercase=settings.get("do_lower_case", True),
-        keep_accents=settings.get("keep_accents", False),
-    )
+    tokenizer = AlbertTokenizer(path, **published_style(checkpoint.directory))
     longest = min(512, checkpoint.config.max_position_embeddings)
     return cls.preprocessor_cls(tokenizer, sequence_length=longest)
 

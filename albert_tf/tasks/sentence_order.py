@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary, read_json
+from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.raw_batches import raw_batches
 from albert_tf.text.nested import as_text
-from albert_tf.tokenizer import AlbertTokenizer
+from albert_tf.tokenizer import AlbertTokenizer, published_style
 
 IN_ORDER = 0
 
@@ -90,10 +90,4 @@ def tokenizer_beside(path) -> AlbertTokenizer:
             f"There is no vocabulary beside {path}: looked for spiece.model, 30k-clean.model and "
             f"other *.model files in {files.directory}. Put it there, or give the tokenizer."
         )
-    settings = files.directory / "tokenizer_config.json"
-    settings = read_json(settings) if settings.is_file() else {}
-    return AlbertTokenizer(
-        vocabulary,
-        lowercase=settings.get("do_lower_case", True),
-        keep_accents=settings.get("keep_accents", False),
-    )
+    return AlbertTokenizer(vocabulary, **published_style(files.directory))

@@ -45,18 +45,13 @@ class Convert:
 
     def _tokenizer(self, model, source):
         """The vocabulary named, the model's own, or the one beside its weights."""
-        from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
         from albert_tf.tokenizer import AlbertTokenizer
 
-        if self.vocab is None:
-            if preprocessor := getattr(model, "preprocessor", None):
-                return preprocessor.tokenizer
-            directory = find_checkpoint(source).directory
-            if (directory / "tokenizer.json").is_file():
-                return AlbertTokenizer.from_preset(str(directory))
-            found = find_vocabulary(directory)
-            return found and AlbertTokenizer(found)
-        return AlbertTokenizer(self.vocab)
+        if self.vocab is not None:
+            return AlbertTokenizer(self.vocab)
+        if preprocessor := getattr(model, "preprocessor", None):
+            return preprocessor.tokenizer
+        return _tokenizer_beside(source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +115,16 @@ class Export:
         from albert_tf.exporting.fresh_process import FreshProcessError
         from albert_tf.exporting.mobile.accuracy import AccuracyDropError
         from albert_tf.exporting.verification import ExportMismatchError
+        from albert_tf.models.pretrainer import AlbertPretrainer
         from albert_tf.tasks.loading import load_checkpoint
         from albert_tf.training.run_files import model_folder
 
         folder = model_folder(self.run)
         model = load_checkpoint(folder, task=self.task)
         self._set_patience(model)
-        options = {"top_k": self.top_k, "tokenizer": _tokenizer_beside(model, folder)}
+        # A task has a preprocessor where a vocabulary lies beside it.
+        tokenizer = _tokenizer_beside(folder) if isinstance(model, AlbertPretrainer) else None
+        options = {"top_k": self.top_k, "tokenizer": tokenizer}
         if self.texts is not None:
             rows = read_rows(self.texts)
             columns = {name: rows.column(name)[:MOST_TEXTS] for name in rows.columns}
@@ -208,14 +206,14 @@ class Export:
         return AccuracyCheck(score, max_drop=self.max_drop)
 
 
-def _tokenizer_beside(model, folder):
-    """The tokenizer of a model that has no preprocessor, if a vocabulary lies beside it."""
-    from albert_tf.models.pretrainer import AlbertPretrainer
+def _tokenizer_beside(folder):
+    """The tokenizer of a model that has no preprocessor; None where no vocabulary lies beside."""
+    from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
     from albert_tf.tasks.sentence_order import tokenizer_beside
 
-    if not isinstance(model, AlbertPretrainer):
-        return None
-    try:
-        return tokenizer_beside(folder)
-    except FileNotFoundError:
-        return None
+    files = find_checkpoint(folder)
+    if files.kind == "preset":
+        is_there = (files.directory / "tokenizer.json").is_file()
+    else:
+        is_there = find_vocabulary(files.directory) is not None
+    return tokenizer_beside(folder) if is_there else None
