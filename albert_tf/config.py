@@ -73,6 +73,8 @@ class AlbertConfig:
     def __post_init__(self):
         for name in _COUNTS:
             _check_count(name, getattr(self, name))
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"):
+            _check_number(name, getattr(self, name))
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -133,10 +135,10 @@ class AlbertConfig:
             FileNotFoundError: no such file.
             ValueError: not a JSON object, or a key or value that cannot be right.
         """
-        text = Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_bytes()
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = json.loads(content.decode("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} must hold a JSON object: {error}.") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold a JSON object: got {type(values).__name__}.")
@@ -247,6 +249,12 @@ def _check_count(name, value):
             f"{name} must be a whole number of at least 1: got {value!r}. "
             f"ALBERT-base has {AlbertConfig.__dataclass_fields__[name].default}."
         )
+
+
+def _check_number(name, value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        default = AlbertConfig.__dataclass_fields__[name].default
+        raise ValueError(f"{name} must be a number: got {value!r}. ALBERT-base has {default}.")
 
 
 def _check_choice(name, value, choices):

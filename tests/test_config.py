@@ -81,6 +81,8 @@ def test_configurations_can_be_keys():
         ({"vocab_size": 0}, r"vocab_size.*at least 1: got 0"),
         ({"num_hidden_layers": 2.5}, r"num_hidden_layers.*got 2.5"),
         ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob.*\[0, 1\): got 1.0"),
+        ({"hidden_dropout_prob": None}, r"hidden_dropout_prob must be a number: got None"),
+        ({"initializer_range": "0.02"}, r"initializer_range must be a number: got '0.02'"),
         ({"initializer_range": 0}, r"initializer_range.*got 0"),
         ({"sharing": "some"}, r"sharing.*all, attention, ffn, none: got 'some'"),
         ({"hidden_act": "gleu"}, r"hidden_act.*gelu.*got 'gleu'"),
@@ -102,8 +104,9 @@ def test_an_unknown_preset_lists_those_that_exist():
         AlbertConfig.from_preset("bse")
 
 
-def test_broken_json_names_the_file(tmp_path):
-    (tmp_path / "c.json").write_text('{"vocab_size": ')
+@pytest.mark.parametrize("content", [b'{"vocab_size": ', b"\xff\xfe{}"])
+def test_broken_json_names_the_file(tmp_path, content):
+    (tmp_path / "c.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"c\.json must hold a JSON object"):
         AlbertConfig.from_json(tmp_path / "c.json")
 
