@@ -9,10 +9,11 @@ from albert_tf.layers.embeddings import AlbertEmbeddings
 from albert_tf.layers.encoder import SharedEncoder
 from albert_tf.layers.heads import Pooler
 from albert_tf.models.functional import NamedInputs
+from albert_tf.models.presets import KeptAsPreset
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
+class AlbertBackbone(NamedInputs, KeptAsPreset, keras_hub.models.Backbone):
     """The encoder of ALBERT (paper §3.1; original: `AlbertModel` in modeling.py).
 
     Args:
@@ -31,11 +32,19 @@ class AlbertBackbone(NamedInputs, keras_hub.models.Backbone):
     Returns: a dictionary of
         sequence_output: float `(batch, seq_len, hidden_size)`.
         pooled_output: float `(batch, hidden_size)`.
+
+    Raises:
+        TypeError: `config` is no `AlbertConfig`.
     """
 
     def __init__(
         self, config: AlbertConfig, include_pooler=True, recompute=False, dtype=None, **kwargs
     ):
+        if not isinstance(config, AlbertConfig):
+            raise TypeError(
+                f"config must be an AlbertConfig: got {config!r:.80}. Build one by "
+                "AlbertConfig.from_preset(name), from_json(path) or from_dict(values)."
+            )
         embeddings = AlbertEmbeddings(config, dtype=dtype, name="embeddings")
         projection = None
         if config.has_projection and embeddings.width != config.hidden_size:

@@ -1,5 +1,7 @@
 """ALBERT with both of its pretraining heads."""
 
+from functools import partial
+
 import keras
 import keras_hub
 
@@ -14,11 +16,12 @@ from albert_tf.models.objectives import (
     objective_loss,
     objective_sums,
 )
+from albert_tf.models.presets import KeptAsPreset
 from albert_tf.optimizers.lamb import Lamb
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
+class AlbertPretrainer(NamedInputs, Recompiles, KeptAsPreset, keras_hub.models.Task):
     """Masked words and sentence order on one encoder (paper §3.1; original: run_pretraining.py).
 
     Args:
@@ -89,6 +92,11 @@ class AlbertPretrainer(NamedInputs, Recompiles, keras_hub.models.Task):
         self._loss_weights = {
             name: given.get(objective.logits, 1.0) for name, objective in OBJECTIVES.items()
         }
+
+    def fit(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
+        """As `keras.Model.fit`, which shuffles arrays; keras_hub's leaves them in their order."""
+        fit = super().fit if self.preprocessor is not None else partial(keras.Model.fit, self)
+        return fit(x, y, batch_size=batch_size, sample_weight=sample_weight, **kwargs)
 
     def get_compile_config(self):
         config = super().get_compile_config()

@@ -76,6 +76,27 @@ def test_a_preset_gives_the_backbone_back(tiny_config, tmp_path):
     np.testing.assert_array_equal(again(INPUTS)["pooled_output"], backbone(INPUTS)["pooled_output"])
 
 
+@pytest.mark.parametrize("cls", [AlbertBackbone, AlbertPretrainer])
+def test_a_preset_is_read_from_a_path_and_never_overwritten(cls, tiny_config, tmp_path):
+    model = AlbertBackbone(tiny_config, dtype="mixed_bfloat16")
+    model = model if cls is AlbertBackbone else AlbertPretrainer(model)
+    model.save_to_preset(tmp_path / "preset")
+    again = cls.from_preset(tmp_path / "preset")
+    assert again.dtype_policy.name == "float32"
+    for ours, theirs in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(FileExistsError, match="must not exist yet"):
+        model.save_to_preset(tmp_path / "preset")
+    with pytest.raises(FileNotFoundError, match="got books_small.*load_checkpoint"):
+        cls.from_preset("books_small")
+
+
+@pytest.mark.parametrize("config", ["base", {"hidden_size": 768}])
+def test_a_backbone_is_built_from_a_configuration_alone(config):
+    with pytest.raises(TypeError, match="must be an AlbertConfig: got .*from_preset"):
+        AlbertBackbone(config)
+
+
 def test_lora_trains_query_and_value_alone(tiny_config):
     backbone = AlbertBackbone(tiny_config)
     backbone.enable_lora(2)

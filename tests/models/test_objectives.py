@@ -131,6 +131,19 @@ def test_a_loss_of_ones_own_is_left_to_keras(model):
     model.compile(run_eagerly=True)
 
 
+def test_arrays_are_shuffled_for_training(model, monkeypatch):
+    seen = []
+
+    def step(data):
+        seen.append(data[0]["token_ids"])
+        return {"loss": keras.ops.zeros(())}
+
+    monkeypatch.setattr(model, "train_step", step)
+    monkeypatch.setattr(model, "train_function", None)
+    model.fit(X, Y, sample_weight=WEIGHTS, verbose=0, epochs=3)
+    assert any((rows != IDS).any() for rows in map(np.array, seen))
+
+
 def test_targets_of_another_form_are_refused(model):
     with pytest.raises(ValueError, match="dictionary of mlm_logits, sop_logits: got [A-Z]"):
         model.evaluate(X, Y["sop_logits"], verbose=0)
