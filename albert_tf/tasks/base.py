@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from albert_tf.checkpoints.files import is_shipped
@@ -12,6 +13,7 @@ from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
 from albert_tf.optimizers.defaults import fine_tuning_optimizer, usual_learning_rate
 from albert_tf.staging import new_directory, refuse_existing
+from albert_tf.text.nested import without_surrogates
 
 BATCH_SIZE = 32
 
@@ -57,6 +59,11 @@ class AlbertTask(NamedInputs, Recompiles):
         config = self.backbone.albert_config
         if preprocessor is None:
             return
+        if not (hasattr(preprocessor, "sequence_length") and hasattr(preprocessor, "tokenizer")):
+            raise ValueError(
+                f"preprocessor must be a {self.preprocessor_cls.__name__}, or act as one: got a "
+                f"{type(preprocessor).__name__}. A tokenizer goes into the preprocessor."
+            )
         if preprocessor.sequence_length > config.max_position_embeddings:
             raise ValueError(
                 f"sequence_length must be at most the {config.max_position_embeddings} positions "
@@ -142,8 +149,14 @@ class AlbertTask(NamedInputs, Recompiles):
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x=None, batch_size=None, **kwargs):
-        """Outputs on raw strings, arrays or a dataset; see `keras.Model.predict`."""
-        return super().predict(_as_dataset(x, batch_size=batch_size), **kwargs)
+        """Outputs on raw strings, arrays or a dataset; see `keras.Model.predict`.
+
+        Of no rows there are as many answers, where Keras would fail.
+        """
+        dataset = _as_dataset(x, batch_size=batch_size)
+        if not _is_dataset(x) and not len(dataset):
+            return keras.tree.map_structure(_none_of, self.output)
+        return super().predict(dataset, **kwargs)
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **kwargs):
@@ -216,6 +229,10 @@ def _as_dataset(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
     return dataset.batch(batch_size or BATCH_SIZE)
 
 
+def _none_of(output):
+    return np.zeros((0, *(size or 0 for size in output.shape[1:])), output.dtype)
+
+
 def _as_tensors(x):
     """Lists become tensors; tuples and dictionaries hold several inputs, as in keras_hub."""
     if isinstance(x, tuple):
@@ -224,7 +241,7 @@ def _as_tensors(x):
         return {name: _as_tensors(value) for name, value in x.items()}
     if x is None or isinstance(x, tf.RaggedTensor):
         return x
-    x = tf.convert_to_tensor(x)
+    x = tf.convert_to_tensor(without_surrogates(x))
     if not x.shape.rank:
         raise ValueError(
             f"fit, evaluate and predict take a batch: got a single value, {x.numpy()!r}. "

@@ -26,7 +26,8 @@ def fill_masks(model, texts, top_k=5, batch_size=None) -> list[dict]:
         the piece that is nothing but a space, are not among the answers.
 
     Raises:
-        ValueError: a text has no mask, the texts are no list, or the model has no preprocessor.
+        ValueError: a text has no mask, the texts are no list, `top_k` is below 1, or the model has
+            no preprocessor.
     """
     if model.preprocessor is None:
         raise ValueError(
@@ -35,6 +36,8 @@ def fill_masks(model, texts, top_k=5, batch_size=None) -> list[dict]:
         )
     if isinstance(texts, (str, bytes)):
         raise ValueError(f"fill takes a list of texts: got a single one, {texts!r:.80}.")
+    if top_k < 1:
+        raise ValueError(f"top_k must be at least 1: got {top_k}.")
     texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in texts]
     for number, text in enumerate(texts):
         if MASK not in text:

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.multiple_choice_preprocessor import AlbertMultipleChoicePreprocessor
-from albert_tf.tasks.raw_batches import raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
 from albert_tf.text.nested import as_text
 
 # Far below any logit, and yet a number: its share of a softmax is 0, and so is its gradient.
@@ -87,11 +87,18 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
         if self.preprocessor is None:
             return super().predict(x, batch_size, verbose=verbose, **kwargs)
         refuse_options(kwargs)
+        if not (is_dataset(x) or isinstance(x, dict)):
+            raise ValueError(
+                "Questions come as a dictionary of choices, and perhaps text and question: got a "
+                f"{type(x).__name__}."
+            )
         found = {}
         for indices, batch in raw_batches(self._rows(x), batch_size):
             logits = keras.Model.predict_on_batch(self, self.preprocessor(batch))
             found |= dict(zip(indices.tolist(), logits, strict=True))
-        answers = np.full((len(found), max(map(len, found.values()))), ABSENT, np.float32)
+        answers = np.full(
+            (len(found), max(map(len, found.values()), default=0)), ABSENT, np.float32
+        )
         for i, logits in found.items():
             answers[i, : len(logits)] = logits
         return answers
@@ -131,6 +138,8 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
             return x
         x = {name: _as_strings(rows) for name, rows in x.items()}
         choices = x["choices"]
+        if isinstance(choices, tf.Tensor) and choices.shape == (0,):  # no question at all
+            choices = choices[:, None]
         if isinstance(choices, tf.Tensor) and choices.shape.rank == 2:
             choices = tf.RaggedTensor.from_tensor(choices)
         if not isinstance(choices, tf.RaggedTensor):

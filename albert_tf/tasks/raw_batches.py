@@ -24,6 +24,9 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
 
     Yields:
         `(indices, batch)`: the numbers of the rows, int array, and the rows themselves.
+
+    Raises:
+        ValueError: `x` is a single text, and no batch.
     """
     if is_dataset(x):
         start = 0
@@ -33,6 +36,12 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
             yield np.arange(start, stop), batch
             start = stop
         return
+    for column in keras.tree.flatten(x):
+        if column.shape.rank == 0:
+            raise ValueError(
+                f"predict takes a batch: got a single value, {column.numpy()!r:.80}. Put it in a "
+                "list."
+            )
     order = np.argsort(sum(map(_num_bytes, keras.tree.flatten(x))), kind="stable")
     for start in range(0, len(order), batch_size or BATCH_SIZE):
         indices = order[start : start + (batch_size or BATCH_SIZE)]

@@ -166,7 +166,8 @@ class AlbertTokenClassifier(WeightedAnswers, AlbertTask, keras_hub.models.Task):
         if self.preprocessor is None or is_dataset(x):
             return x, y, sample_weight
         if isinstance(x, dict):
-            x = {name: _nested(rows, None) for name, rows in x.items()}
+            kinds = {"words": tf.string}
+            x = {name: _nested(rows, kinds.get(name)) for name, rows in x.items()}
         x = self.preprocessor.divide(x)
         if isinstance(y, list):
             y = _nested([self._label_ids(row) for row in y], tf.int32)

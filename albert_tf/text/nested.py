@@ -48,7 +48,7 @@ def map_ids(function, ids):
 def as_text(inputs):
     """Makes a string tensor or ragged tensor of what a caller may hand in as text."""
     if not isinstance(inputs, (tf.Tensor, tf.RaggedTensor)):
-        inputs = _convert(_without_surrogates(inputs), tf.string)
+        inputs = _convert(without_surrogates(inputs), tf.string)
     if inputs.dtype != tf.string:
         raise ValueError(
             f"Text must be strings: got {inputs.dtype.name} of shape {inputs.shape}. "
@@ -85,12 +85,12 @@ def _is_sequence(value):
     return isinstance(value, (list, tuple, np.ndarray))
 
 
-def _without_surrogates(text):
+def without_surrogates(text):
     """Replaces halves of surrogate pairs, which JSON can smuggle into a Python string."""
     if isinstance(text, str):
         return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
     if isinstance(text, (list, tuple)):
-        return [_without_surrogates(part) for part in text]
+        return [without_surrogates(part) for part in text]
     if isinstance(text, np.ndarray) and text.dtype.kind in "UO":
-        return np.array(_without_surrogates(text.tolist()), object)
+        return np.array(without_surrogates(text.tolist()), object)
     return text
