@@ -210,6 +210,11 @@ def _check(model, path, quantization, sizes, rolled, signatures):
             "int8 needs an unrolled encoder: each step has ranges of its own, and TensorFlow's "
             "calibration crashes in a loop. Leave rolled out."
         )
+    if "text" in signatures and quantization == "int8":
+        raise ValueError(
+            "int8 has no signature text: ranges are measured on ids, and its graph would keep a "
+            "float32 copy of the weights. Ask the signature tokens, as LightModel does."
+        )
     is_loop = rolled is not False and quantization != "int8" and "features" not in signatures
     if family_of(model) is EarlyExitAnswers and not is_loop:
         raise ValueError(

@@ -75,6 +75,12 @@ def test_what_is_added_to_keeps_its_own_range():
     assert scale_of(product) == pytest.approx(np.ptp(0.5 * ROWS) / 255, rel=0.01)
 
 
+def test_what_is_added_to_a_far_larger_sum_has_steps_that_xnnpack_takes():
+    content = converted(lambda x: {"y": tf.nn.gelu(x) + tf.matmul(x, 1e4 * MATRIX)})
+    (((small, _), (total,)),) = operators(unpacked(content), OPS.ADD)
+    assert 1 / 1024 < scale_of(small) / scale_of(total) < 1 / 500
+
+
 def test_uses_of_one_matrix_share_the_biases_of_the_largest_input(unshared):
     model = unpacked(unshared)
     inputs = [x for (x, _, _), _ in operators(model, OPS.FULLY_CONNECTED)]

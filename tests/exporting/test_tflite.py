@@ -184,6 +184,7 @@ def test_an_existing_file_is_kept(small, tmp_path):
         ({"signatures": ("text2",)}, "signatures must be tokens"),
         ({"quantization": "int8"}, "needs texts, 16 rows or more: got 0"),
         ({"quantization": "int8", "rolled": True}, "needs an unrolled encoder"),
+        ({"quantization": "int8", "signatures": ("tokens", "text")}, "int8 has no signature text"),
     ],
 )
 def test_what_no_file_can_have_is_refused(small, tmp_path, wrong, message):
