@@ -143,6 +143,8 @@ def test_packing_changes_no_answer_and_says_nothing_twice(unshared):
     plain = bytes(builder.Output())
     again = packed(unpacked(plain))
     assert again == packed(unpacked(again))
+    constants = [bytes(b.data) for b in unpacked(again).buffers if b.data is not None]
+    assert len(set(constants)) == len(constants)
     assert len(again) < len(plain) - WIDTH * WIDTH - (NUM_USES - 1) * 8 * WIDTH
     assert np.array_equal(answers_of(again), answers_of(plain))
 
