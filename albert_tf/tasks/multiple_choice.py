@@ -115,13 +115,15 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
             `choice`, its text; and `probabilities`, one a choice.
 
         Raises:
-            ValueError: the model has no preprocessor.
+            ValueError: the model has no preprocessor, or a question no choice.
         """
         if self.preprocessor is None:
             raise ValueError(
                 "choose() needs a model with a preprocessor: this one has none. Give it to the "
                 "constructor or to from_preset()."
             )
+        if is_dataset(x):
+            return [row for _, batch in raw_batches(x) for row in self.choose(batch, batch_size)]
         x = self._rows(x)
         answers = []
         logits = self.predict(x, batch_size)
@@ -145,6 +147,11 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
         if not isinstance(choices, tf.RaggedTensor):
             return x  # The preprocessor says what is wrong.
         counts = choices.row_lengths().numpy()
+        if not counts.all():
+            row = int(np.argmin(counts))
+            raise ValueError(
+                f"Every question needs a choice: question {row}, counted from 0, has none."
+            )
         if y is not None and np.any((np.asarray(y) < 0) | (np.asarray(y) >= counts)):
             row = int(np.argmax((np.asarray(y) < 0) | (np.asarray(y) >= counts)))
             raise ValueError(

@@ -26,7 +26,7 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
         `(indices, batch)`: the numbers of the rows, int array, and the rows themselves.
 
     Raises:
-        ValueError: `x` is a single text, and no batch.
+        ValueError: `x` is a single text, and no batch; or its columns differ in length.
     """
     if is_dataset(x):
         start = 0
@@ -42,6 +42,9 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
                 f"predict takes a batch: got a single value, {column.numpy()!r:.80}. Put it in a "
                 "list."
             )
+    sizes = [int(column.shape[0]) for column in keras.tree.flatten(x)]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"Columns of a batch must have one length: got {sizes}.")
     order = np.argsort(sum(map(_num_bytes, keras.tree.flatten(x))), kind="stable")
     for start in range(0, len(order), batch_size or BATCH_SIZE):
         indices = order[start : start + (batch_size or BATCH_SIZE)]

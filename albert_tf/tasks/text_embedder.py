@@ -110,8 +110,12 @@ class AlbertTextEmbedder(AlbertTask, keras_hub.models.Task):
             batch_size: texts that the model reads at a time.
 
         Raises:
-            ValueError: there are not as many firsts as seconds.
+            ValueError: there are not as many firsts as seconds, or they are no lists.
         """
+        if isinstance(firsts, (str, bytes)) or isinstance(seconds, (str, bytes)):
+            raise ValueError(
+                "similarity takes two lists of texts: got a single text. Put it in a list."
+            )
         if len(firsts) != len(seconds):
             raise ValueError(
                 f"Every first text needs a second: got {len(firsts)} and {len(seconds)}."

@@ -13,8 +13,14 @@ def check_sampler(sampler):
     """Gives the sampler back.
 
     Raises:
-        ValueError: one that needs more than scores of the next token, or gives several answers.
+        ValueError: no sampler, one that needs more than scores of the next token, or one that gives
+            several answers.
     """
+    if not isinstance(sampler, keras_hub.samplers.Sampler):
+        raise ValueError(
+            "The sampler must be greedy, beam, random, top_k, top_p, or an object of "
+            f"keras_hub.samplers: got {sampler!r}."
+        )
     unfit = (keras_hub.samplers.ContrastiveSampler, keras_hub.samplers.SpeculativeSampler)
     if isinstance(sampler, unfit):
         raise ValueError(

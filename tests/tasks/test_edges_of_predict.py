@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import albert_tf
 
@@ -57,6 +58,30 @@ def test_of_no_questions_no_choice_is_made(task):
 def test_a_single_text_is_no_batch(task, name, arguments, message):
     with pytest.raises(ValueError, match=message):
         task(name, **arguments).predict("a text")
+
+
+def test_columns_of_different_lengths_and_questions_without_choices_are_named(task):
+    model = task("AlbertMultipleChoice")
+    with pytest.raises(ValueError, match=r"must have one length: got \[2, 1\]"):
+        model.predict({"choices": [["a", "b"], ["c", "d"]], "text": ["a"]})
+    with pytest.raises(ValueError, match="question 1, counted from 0, has none"):
+        model.choose({"choices": [["a", "b"], []]})
+
+
+def test_choices_are_made_for_a_dataset_as_for_lists(task):
+    model, questions = task("AlbertMultipleChoice"), {"choices": [["a", "film"], ["the", "cat"]]}
+    rows = model.choose(tf.data.Dataset.from_tensor_slices(questions).batch(1))
+    assert [row["choice"] for row in rows] == [row["choice"] for row in model.choose(questions)]
+
+
+def test_two_texts_are_not_taken_for_lists_of_letters(task):
+    with pytest.raises(ValueError, match="two lists of texts"):
+        task("AlbertTextEmbedder").similarity("ab", "cd")
+
+
+def test_a_sampler_that_there_is_none_of_is_refused_at_once(task):
+    with pytest.raises(ValueError, match="greedy, beam, random, top_k, top_p.*got 'best'"):
+        task("AlbertSeq2SeqLM").compile(sampler="best")
 
 
 @pytest.mark.slow
