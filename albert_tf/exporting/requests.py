@@ -121,6 +121,12 @@ def _columns(names, texts):
                 f"{len(columns)}."
             )
         texts = dict(zip(names, columns, strict=True))
+    for name, column in texts.items():
+        if isinstance(column, (str, bytes)):
+            raise ValueError(
+                f"texts must be lists: got a single text for {name}, {column!r:.80}. Put it in a "
+                "list."
+            )
     columns = {name: list(column) for name, column in texts.items()}
     sizes = {len(column) for column in columns.values()}
     if not set(names) <= set(columns) or len(sizes) != 1 or sizes == {0}:

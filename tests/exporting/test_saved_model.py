@@ -205,6 +205,12 @@ def test_texts_must_be_as_many_as_the_model_takes(classifier, texts, tmp_path):
         export_saved_model(classifier, tmp_path / "m", texts=(texts, texts))
 
 
+def test_a_single_text_is_not_taken_for_a_list_of_letters(classifier, tmp_path):
+    with pytest.raises(ValueError, match="must be lists: got a single text for text, 'a film'"):
+        export_saved_model(classifier, tmp_path / "m", texts="a film")
+    assert not (tmp_path / "m").exists()
+
+
 def test_an_unknown_dtype_is_refused(classifier, tmp_path):
     with pytest.raises(ValueError, match="float32, bfloat16: got 'float8'"):
         export_saved_model(classifier, tmp_path / "m", dtype="float8")
