@@ -141,8 +141,8 @@ def squad_scores(data, predictions, null_odds=None, null_threshold=None) -> dict
         `best_exact_thresh`, `best_f1`, `best_f1_thresh`.
 
     Raises:
-        ValueError: `data` has no questions, `predictions` answers none of them, `null_odds` lacks
-            one, or there is a threshold without odds.
+        ValueError: `data` has no questions, `predictions` answers none of them or not with a text,
+            `null_odds` lacks one, or there is a threshold without odds.
     """
     golds = _gold_answers(data)
     _check_answered(golds, predictions, null_odds, null_threshold)
@@ -213,6 +213,12 @@ def _check_answered(golds, predictions, null_odds, null_threshold):
         raise ValueError(
             f"predictions must hold the ids of data: none of its {len(golds)} questions is among "
             f"the {len(predictions)} predictions. Are they of another file?"
+        )
+    wrong = [id for id in golds if not isinstance(predictions.get(id, ""), str)]
+    if wrong:
+        raise ValueError(
+            f'predictions must be texts, "" for no answer: got {predictions[wrong[0]]!r} for '
+            f"{wrong[0]}."
         )
     if missing:
         warnings.warn(

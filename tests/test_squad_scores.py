@@ -99,6 +99,7 @@ def test_a_question_without_a_prediction_counts_as_wrong():
         (([], {"a": "x"}), "no questions"),
         (({"data": []}, {"a": "x"}), "must be the list"),
         ((data_of({"a": ["x"]}), {}), "none of its 1 questions is among the 0"),
+        ((data_of({"a": ["x"]}), {"a": None}), "must be texts.*got None for a"),
         ((data_of({"a": ["x"]}), {"a": "x"}, {}), "null_odds must hold every question"),
         ((data_of({"a": ["x"]}), {"a": "x"}, None, 0.0), "needs null_odds"),
     ],

@@ -19,7 +19,14 @@ EMBEDDINGS, HEAD = range(2)
 
 
 def seed_generator(*rates):
-    """A generator for a layer that drops anything, else None: an unused one is still a variable."""
+    """A generator for a layer that drops anything, else None: an unused one is still a variable.
+
+    Raises:
+        ValueError: a rate is outside of [0, 1).
+    """
+    for rate in rates:
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout must be a share in [0, 1): got {rate}.")
     return keras.random.SeedGenerator() if any(rates) else None
 
 

@@ -39,7 +39,8 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             batches.
 
     Raises:
-        ValueError: `exclude` is a text, a factor is below 0, a pattern of the multipliers matches
+        ValueError: `exclude` is a text, a rate, the decay or a factor is below 0, a beta is outside
+            of [0, 1), a pattern of the multipliers matches
             no variable (when the optimizer is built), or the gradients shall be accumulated over
             batches on several replicas.
     """
@@ -58,6 +59,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         **kwargs,
     ):
         exclude = as_patterns("exclude", exclude)
+        _check_ranges(learning_rate, weight_decay, beta_1, beta_2)
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,
@@ -200,6 +202,17 @@ class MomentOptimizer(keras.optimizers.Optimizer):
 
 def _path(variable):
     return getattr(variable, "path", variable.name)
+
+
+def _check_ranges(learning_rate, weight_decay, *betas):
+    rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
+    for name, value in rates.items():
+        # A schedule is no number.
+        if isinstance(value, int | float) and not value >= 0:
+            raise ValueError(f"{name} must be at least 0: got {value}.")
+    for number, beta in enumerate(betas, start=1):
+        if not 0 <= beta < 1:
+            raise ValueError(f"beta_{number} must be in [0, 1): got {beta}.")
 
 
 def _given(kwargs):

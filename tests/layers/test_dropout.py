@@ -17,6 +17,12 @@ def mask(seed=1, step=5, use=0, place=0):
     return np.array(dropout(ONES, 0.5, seed_of_use(start, use), place)) > 0
 
 
+@pytest.mark.parametrize("rate", [1.0, 1.5, -0.1])
+def test_a_rate_that_is_no_share_below_1_is_refused(rate):
+    with pytest.raises(ValueError, match=f"must be a share in .0, 1.: got {rate}"):
+        seed_generator(0.1, rate)
+
+
 def test_the_kept_share_is_scaled_to_the_same_mean():
     with training_pass(seed=0):
         dropped = np.array(dropout(ONES, 0.2, pass_seed(seed_generator(0.2), True), 0))

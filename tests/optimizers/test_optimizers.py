@@ -185,6 +185,21 @@ def test_a_bare_text_as_exclude_is_refused():
         AdamW(1e-3, exclude="bias")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate must be at least 0: got -1.0"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0: got -0.1"),
+        ({"beta_1": 1.0}, r"beta_1 must be in \[0, 1\): got 1.0"),
+        ({"beta_2": float("nan")}, r"beta_2 must be in \[0, 1\): got nan"),
+    ],
+)
+@pytest.mark.parametrize("optimizer", [AdamW, Lamb])
+def test_a_rate_outside_of_its_range_is_refused(optimizer, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        optimizer(**{"learning_rate": 1e-3} | arguments)
+
+
 def _embedding_model():
     """One table of 4 x 2 and a sum: every id adds its row, so gradients are counts."""
     ids = keras.Input((None,), dtype="int32")
