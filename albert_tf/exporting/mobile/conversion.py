@@ -80,7 +80,7 @@ def convert(module, signatures, quantization, calibration=None, one_scale=False)
     model = unpacked(content)
     if quantization == "int8":
         share_biases(model)
-        shorten_names(model)
+    shorten_names(model)
     return packed(model)
 
 
