@@ -139,6 +139,10 @@ def _add_flag(parser, field):
         added = parser.add_argument(name, type=kind, choices=choices, metavar=metavar, **shared)
         if kind is Path:
             added.complete = shtab.FILE
+        if field.metadata.get("may_lead"):
+            # Without a type, which argparse would apply to the mark for no value; `build` has it.
+            shared = {"default": argparse.SUPPRESS, "help": f"the same as {name}"}
+            parser.add_argument(key_of(field), nargs="?", metavar=metavar, **shared)
 
 
 def _version():

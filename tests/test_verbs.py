@@ -161,6 +161,13 @@ def test_serve_refuses_models_that_cannot_be(capsys, flags, message):
     assert (code, message in err, "Traceback" in err) == (2, True, False)
 
 
+def test_the_run_may_follow_the_verb_without_its_flag(capsys, tmp_path):
+    for named in ([tmp_path], ["--run", tmp_path]):
+        code, _, err = run_cli(capsys, "predict", *named, "--text", "a")
+        assert (code, f"no trained model in {tmp_path}" in err) == (2, True)
+    assert "run" in run_cli(capsys, "predict", "--text", "a")[2]
+
+
 def test_predict_wants_texts_from_one_place(capsys, tmp_path):
     both = ("--text", "x", "--file", tmp_path / "f.txt")
     code, _, err = run_cli(capsys, "predict", "--run", tmp_path, *both)

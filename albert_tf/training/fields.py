@@ -18,9 +18,17 @@ KINDS = {
 }
 
 
-def flag(help, *, choices=None, **default):
-    """A dataclass field with its help text; `choices` are the values it may take."""
-    return dataclasses.field(metadata={"help": help, "choices": choices}, **default)
+def flag(help, *, choices=None, may_lead=False, **default):
+    """A dataclass field with its help text.
+
+    Args:
+        help: what the field is.
+        choices: the values it may take; None for any.
+        may_lead: whether the value may follow the verb without a flag before it.
+        **default: as of `dataclasses.field`.
+    """
+    metadata = {"help": help, "choices": choices, "may_lead": may_lead}
+    return dataclasses.field(metadata=metadata, **default)
 
 
 def key_of(field) -> str:

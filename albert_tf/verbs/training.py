@@ -69,7 +69,7 @@ class Finetune(FineTuneSettings):
 class Evaluate(ReadingOptions):
     """Score a trained run on data with answers."""
 
-    run: Path = flag("directory that `albert-tf finetune` wrote, or a model")
+    run: Path = flag("directory that `albert-tf finetune` wrote, or a model", may_lead=True)
     task: str | None = flag("task (default: that of the run)", default=None)
     data: Path | None = flag(
         "file, or folder of the data set; without it the dev rows of the run", default=None
@@ -104,7 +104,9 @@ class Evaluate(ReadingOptions):
 class Predict:
     """Answer with a trained run: from the command line, a file, a data set, or standard input."""
 
-    run: Path = flag("directory that `albert-tf finetune` wrote, a model, or a .tflite file")
+    run: Path = flag(
+        "directory that `albert-tf finetune` wrote, a model, or a .tflite file", may_lead=True
+    )
     task: str | None = flag("task (default: that of the run)", default=None)
     text: tuple[str, ...] = flag("texts to answer; of multiple choice the passage", default=())
     text_pair: tuple[str, ...] = flag("their second texts, for a model of pairs", default=())
