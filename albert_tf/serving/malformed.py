@@ -11,18 +11,25 @@ from google.protobuf.message import DecodeError
 # The words of grpcio.
 COMPLAINT = "Exception deserializing request!"
 _MALFORMED = object()
+# Whether requests and whether responses are streams -> the kind of handler.
+_KINDS = {
+    (False, False): "unary_unary",
+    (False, True): "unary_stream",
+    (True, False): "stream_unary",
+    (True, True): "stream_stream",
+}
 
 
 class MalformedMessages(grpc.ServerInterceptor):
-    """Says INTERNAL to a message that cannot be parsed.
-
-    For calls with one request; a stream of them is left to grpcio.
-    """
+    """Says INTERNAL to a message that cannot be parsed, alone or in a stream."""
 
     def intercept_service(self, continuation, handler_call_details):
         handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None:
             return handler
+        kind = _KINDS[handler.request_streaming, handler.response_streaming]
+        behavior = getattr(handler, kind)
+        checked = _checked_stream if handler.request_streaming else _checked
 
         def parse(message: bytes):
             try:
@@ -31,8 +38,18 @@ class MalformedMessages(grpc.ServerInterceptor):
                 return _MALFORMED
 
         def answer(request, context: grpc.ServicerContext):
-            if request is _MALFORMED:
-                context.abort(grpc.StatusCode.INTERNAL, COMPLAINT)
-            return handler.unary_unary(request, context)
+            return behavior(checked(request, context), context)
 
-        return grpc.unary_unary_rpc_method_handler(answer, parse, handler.response_serializer)
+        new_handler = getattr(grpc, f"{kind}_rpc_method_handler")
+        return new_handler(answer, parse, handler.response_serializer)
+
+
+def _checked(request, context):
+    if request is _MALFORMED:
+        context.abort(grpc.StatusCode.INTERNAL, COMPLAINT)
+    return request
+
+
+def _checked_stream(requests, context):
+    for request in requests:
+        yield _checked(request, context)

@@ -234,9 +234,6 @@ def serve(
     if binary is not None:
         return stock.run(binary, models, port, rest_port, ServerOptions(**options))
     give_large_blocks_back()
-    # gRPC logs a traceback for every message of a stream that is none. The client hears of it; who
-    # sends many of them should not fill the disk.
-    logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
     signals: list[int] = []
     server = ModelServer(models, port, rest_port or None, host or LOOPBACK, **options)
     handled = stock.signals_handled(lambda number, _: signals.append(number))

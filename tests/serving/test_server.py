@@ -191,16 +191,24 @@ def test_malformed_request_is_an_error_and_not_the_end(server, client):
     assert client.predict("scale", {"x": [1.0]})["y"].tolist() == [2.0]
 
 
-def test_malformed_requests_leave_nothing_behind(server):
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_malformed_requests_leave_nothing_behind(server, streamed):
     def calls_in_memory():
         gc.collect()
         return sum(type(thing).__name__ == "_RPCState" for thing in gc.get_objects())
 
     with grpc.insecure_channel(server.address) as channel:
-        method = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        one = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        stream = channel.stream_stream(REFLECTION)
         for _ in range(40):
             with pytest.raises(grpc.RpcError, match="Exception deserializing request!"):
-                method(b"\xff\xff\xff", timeout=10)
+                if streamed:
+                    list(stream(iter([b"\xff\xff\xff"]), timeout=10))
+                else:
+                    one(b"\xff\xff\xff", timeout=10)
     # The last ones may still be on their way out.
     assert any(calls_in_memory() < 20 or time.sleep(0.2) for _ in range(10))
 
