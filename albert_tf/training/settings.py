@@ -201,7 +201,7 @@ class FineTuneSettings(TaskOptions):
             raise ValueError(f"dev_fraction must be in (0, 1): got {self.dev_fraction}.")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be in (0, 1]: got {self.layer_decay}.")
-        if self.learning_rate is not None and self.learning_rate <= 0:
+        if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0: got {self.learning_rate}.")
         if self.warmup_steps is not None and self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0: got {self.warmup_steps}.")
