@@ -12,6 +12,7 @@ TASKS = f"tasks checkpoints {MODEL} {TEXT}"
 TRAINING = f"training metrics pictures {TASKS}"
 MAY_IMPORT = {
     "__init__": "",
+    "__main__": "cli",
     "quiet": "",
     "staging": "",
     "metrics": "",

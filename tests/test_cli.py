@@ -1,5 +1,6 @@
 import json
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -70,6 +71,13 @@ def test_help_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--learning-rate" in done.stdout
+
+
+def test_the_package_runs_as_the_command_does(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["albert_tf", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("albert_tf", run_name="__main__")
+    assert capsys.readouterr().out.startswith("albert-tf ")
 
 
 @pytest.mark.parametrize("verb", VERBS)
