@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from albert_tf.text.cleanup import repair
@@ -81,6 +82,14 @@ def best_answers(spans, windows, contexts, *, num_answers, max_answer_length):
     found = {key: tf.boolean_mask(value, is_first) for key, value in found.items()}
     found["text"] = tf.boolean_mask(text, is_first)
     return _as_table(_ranked(found, num_answers), num_questions, num_answers)
+
+
+def answers_to_nothing(num_answers):
+    """What `best_answers` gives, as arrays, where no question is asked."""
+    text = {"text": np.zeros((0, num_answers), object)}
+    places = {name: np.zeros((0, num_answers), np.int32) for name in ("start", "end")}
+    scores = ("start_score", "end_score", "probability")
+    return text | places | {name: np.zeros((0, num_answers), np.float32) for name in scores}
 
 
 def over_windows(scores, windows, num_questions):

@@ -11,6 +11,7 @@ from albert_tf.layers.span_head import ConditionalSpanHead
 from albert_tf.tasks.answer_graphs import AnswerGraphs
 from albert_tf.tasks.answer_spans import (
     Spans,
+    answers_to_nothing,
     best_answers,
     choose,
     independent_spans,
@@ -186,7 +187,7 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
             parts.append(self._graphs(*question_and_context(batch), max_rows=batch_size))
             rows.append(indices)
         if not parts:
-            raise ValueError("There must be a question to answer: got none.")
+            return answers_to_nothing(self.num_answers) | {"null_odds": np.zeros(0, np.float32)}
         back = np.argsort(np.concatenate(rows))
         merged = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return _as_arrays({name: values[back] for name, values in merged.items()})

@@ -72,6 +72,15 @@ def test_the_best_answers_are_different_texts_that_share_one_probability(trained
         assert shares.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_of_no_questions_there_are_no_answers_of_the_usual_shapes_and_kinds(trained):
+    model, nothing = trained[0], ([], [])
+    for ask in (model.predict, model.predict_n_best):
+        some, none = ask(ASKED), ask(nothing)
+        assert set(none) == set(some)
+        for name, values in some.items():
+            assert (none[name].shape, none[name].dtype) == ((0, *values.shape[1:]), values.dtype)
+
+
 def test_answers_depend_neither_on_batches_nor_on_the_form_of_the_questions(trained):
     model, _ = trained
     expected = model.predict(ASKED, verbose=0)
@@ -197,7 +206,5 @@ def test_what_does_not_fit_is_refused(tiny_config, tiny_tokenizer, preprocessor,
         trained[0].predict({"question": "who?", "context": "the cat"})
     with pytest.raises(ValueError, match=r"shapes \(2,\) and \(1,\)"):
         trained[0].predict((["a", "b"], ["c"]))
-    with pytest.raises(ValueError, match="a question to answer: got none"):
-        trained[0].predict(([], []))
     with pytest.raises(ValueError, match="got steps too"):
         trained[0].predict(ASKED, steps=1)
