@@ -2,7 +2,8 @@
 
 Pure NumPy on ids, as the original `create_masked_lm_predictions`: n-grams of whole words, short
 ones likelier, 15 % of the tokens, and for each token on its own 80 % [MASK], 10 % another token,
-10 % itself. This is the form to read; `masking_ops.py` does the same to a batch in a graph.
+10 % itself. `mask_row` puts the parts together for one row, and is the form to read. To many rows
+`masking_arrays.py` does the same in NumPy, and `masking_ops.py` in a graph, bit for bit.
 """
 
 import functools
@@ -74,104 +75,77 @@ def word_starts(pieces: Sequence[str]) -> np.ndarray:
     return np.array([starts_word(piece) for piece in pieces], bool)
 
 
-def choose_masked_positions(
-    starts: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    mask_fraction: float = 0.15,
-    max_predictions: int = 20,
-    max_ngram: int = 3,
-    num_special: int = 0,
-) -> np.ndarray:
-    """Picks the positions to predict: n-grams of whole words in a random order (paper §4.1).
-
-    Args:
-        starts: bool `(num_tokens,)`, True where a word begins. The first is taken as True.
-        rng: the only source of chance.
-        mask_fraction, max_predictions, max_ngram: see `MaskingLaw`.
-        num_special: tokens besides these, [CLS] and [SEP], that the share is counted on.
-
-    Returns:
-        Sorted int array `(num_masked,)` without repeats; empty when no word fits the budget.
-    """
-    law = MaskingLaw(
-        mask_fraction=mask_fraction, max_predictions=max_predictions, max_ngram=max_ngram
-    )
-    bounds = word_bounds(starts)
-    num_words = len(bounds) - 1
-    lengths = 1 + rng.choice(max_ngram, num_words, p=ngram_odds(max_ngram))
-    order = rng.permutation(num_words)
-    return pick_spans(bounds, order, lengths, law.budget(len(starts) + num_special))
-
-
-def word_bounds(starts: np.ndarray) -> np.ndarray:
-    """Gives where each word begins and, last, where the text ends: int `(num_words + 1,)`."""
+def word_bounds(starts: np.ndarray) -> list[int]:
+    """Gives where each word begins and, last, where the text ends: `num_words + 1` numbers."""
     firsts = np.flatnonzero(starts[1:]) + 1
-    return np.concatenate([[0] if len(starts) else [], firsts, [len(starts)]]).astype(np.int64)
+    return [*([0] if len(starts) else []), *firsts.tolist(), len(starts)]
 
 
 def pick_spans(
-    bounds: np.ndarray, order: np.ndarray, lengths: np.ndarray, budget: int
-) -> np.ndarray:
-    """Takes spans of words until the budget is spent; all chance was drawn before.
+    bounds: Sequence[int], order: Sequence[int], lengths: Sequence[int], budget: int
+) -> list[int]:
+    """Takes spans of words until the budget is spent; all chance was drawn before (paper §4.1).
 
     A span that would exceed the budget is shortened word by word; if its first word alone does
     not fit, or a word of it is taken already, the span is skipped. So a word is masked whole or
     not at all. A span that would pass the end of the text ends there, as in the original.
 
     Args:
-        bounds: int `(num_words + 1,)`, from `word_bounds`.
-        order: int `(num_words,)`, the words in the order in which spans are tried from them.
-        lengths: int `(num_words,)`, length in words of the span that begins at each word.
+        bounds: where each word begins, and the end of the last one; Python's whole numbers.
+        order: the words, from 0, in the order in which spans are tried from them.
+        lengths: of the span that begins at each word, in words.
         budget: most tokens to take.
 
     Returns:
-        Sorted int array of token positions.
+        The positions, rising, counted as `bounds` are.
     """
-    bounds, num_words = bounds.tolist(), len(bounds) - 1
-    picked = np.zeros(bounds[-1], bool)
-    left = budget
-    for word in order.tolist():
+    first, num_words, left, spans = bounds[0], len(lengths), budget, []
+    taken = 0  # a bit for each token: the loop runs for every row, and sets would take it longer
+    for word in order:
         if left == 0:
             break
-        begin, last = bounds[word], min(word + int(lengths[word]), num_words)
+        begin, last = bounds[word], min(word + lengths[word], num_words)
         while last > word and bounds[last] - begin > left:
             last -= 1
-        if last > word and not picked[begin : bounds[last]].any():
-            picked[begin : bounds[last]] = True
-            left -= bounds[last] - begin
-    return np.flatnonzero(picked)
+        if last > word:
+            end = bounds[last]
+            span = (1 << (end - first)) - (1 << (begin - first))
+            if not span & taken:
+                taken |= span
+                left -= end - begin
+                spans.append((begin, end))
+    return [position for begin, end in sorted(spans) for position in range(begin, end)]
+
+
+def span_lengths(bits: np.ndarray, max_ngram: int) -> np.ndarray:
+    """Turns 64 random bits a word into the length of its span, by the odds of the law."""
+    return 1 + np.searchsorted(_ngram_bounds(max_ngram), bits & _LOW, side="right")
 
 
 def hide_tokens(
     token_ids: np.ndarray,
     positions: np.ndarray,
-    rng: np.random.Generator,
+    bits: np.ndarray,
     *,
     mask_id: int,
     ordinary_ids: np.ndarray,
-    mask_prob: float = 0.8,
-    random_prob: float = 0.1,
 ) -> np.ndarray:
     """Replaces the tokens to predict, each decided on its own (the original's 80/10/10).
 
     Args:
         token_ids: int `(num_tokens,)`; not changed.
         positions: int `(num_masked,)`, the tokens to predict.
-        rng: the only source of chance.
+        bits: uint64 `(num_masked,)`, the only source of chance.
         mask_id: id of [MASK].
         ordinary_ids: int array to draw random tokens from. The original may draw special tokens.
-        mask_prob, random_prob: odds of [MASK] and of a random token; the rest stays as it is.
 
     Returns:
         A copy of `token_ids` with replacements.
     """
+    outcome = np.searchsorted(_REPLACEMENT_BOUNDS, bits >> np.uint64(HALF), side="right")
+    random_ids = ordinary_ids[(bits & _LOW) * np.uint64(len(ordinary_ids)) >> np.uint64(HALF)]
     hidden = token_ids.copy()
-    chance = rng.random(len(positions))
-    random_ids = rng.choice(ordinary_ids, len(positions))
-    hidden[positions[chance < mask_prob]] = mask_id
-    is_random = (chance >= mask_prob) & (chance < mask_prob + random_prob)
-    hidden[positions[is_random]] = random_ids[is_random]
+    hidden[positions] = np.choose(outcome, [mask_id, random_ids, token_ids[positions]])
     return hidden
 
 
@@ -185,7 +159,7 @@ def mask_row(
     ordinary_ids: np.ndarray,
     word_starts: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Masks one row of a record; `masking_ops.mask_rows` does it to a batch, bit for bit.
+    """Masks one row of a record, in plain form; both `mask_rows` must give the same.
 
     Args:
         token_ids: int `(length,)`, [CLS] first [SEP] second [SEP], or [CLS] text [SEP].
@@ -206,16 +180,12 @@ def mask_row(
     starts = starts | (text == first_length)  # no word goes on across [SEP]
     bounds = word_bounds(starts)
     bits = fold(fold(key, WORDS), np.arange(len(bounds) - 1))
-    lengths = 1 + np.searchsorted(_ngram_bounds(law.max_ngram), bits & _LOW, side="right")
-    positions = text[
-        pick_spans(bounds, np.argsort(bits, kind="stable"), lengths, law.budget(length))
-    ]
+    order, lengths = np.argsort(bits, kind="stable"), span_lengths(bits, law.max_ngram)
+    picked = pick_spans(bounds, order.tolist(), lengths.tolist(), law.budget(length))
+    positions = text[np.array(picked, np.int64)]
     bits = fold(fold(key, TOKENS), np.arange(len(positions)))
-    outcome = np.searchsorted(_REPLACEMENT_BOUNDS, bits >> np.uint64(HALF), side="right")
-    random_ids = ordinary_ids[(bits & _LOW) * np.uint64(len(ordinary_ids)) >> np.uint64(HALF)]
-    hidden = token_ids.copy()
-    hidden[positions] = np.choose(outcome, [mask_id, random_ids, token_ids[positions]])
-    return hidden, positions
+    ids = {"mask_id": mask_id, "ordinary_ids": ordinary_ids}
+    return hide_tokens(token_ids, positions, bits, **ids), positions
 
 
 @functools.cache

@@ -10,7 +10,7 @@ document, and long documents give short rows from end to end.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,19 +18,6 @@ import numpy as np
 NUM_SPECIAL = 3  # [CLS] first [SEP] second [SEP]
 OBJECTIVES = ("sop", "nsp", "none")
 SINGLE_SENTENCE = ("drop", "reference")
-
-
-class SegmentPair(NamedTuple):
-    """Two neighbouring pieces of text as ids, and whether they stand in the wrong order.
-
-    Args:
-        first, second: int arrays, neither empty, as the model will see them.
-        swapped: 1 when `second` came before `first` in the document, else 0.
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    swapped: int
 
 
 class SentenceBounds(NamedTuple):
@@ -49,41 +36,6 @@ class SentenceBounds(NamedTuple):
         """Places sentences of so many tokens one behind the other; empty ones are ignored."""
         lengths = np.asarray(lengths, np.int64)
         return cls(begin, (begin + np.cumsum(lengths[lengths > 0])).tolist())
-
-
-def segment_pairs(
-    document: Sequence[np.ndarray],
-    rng: np.random.Generator,
-    *,
-    sequence_length: int,
-    short_prob: float = 0.1,
-    swap_prob: float = 0.5,
-) -> Iterator[SegmentPair]:
-    """Cuts a document into chunks of whole sentences, and each chunk into two segments.
-
-    Args:
-        document: its sentences in order, each an int array of ids; empty ones are ignored.
-        rng: the only source of chance.
-        sequence_length: length to fill in tokens, [CLS] and both [SEP] included; at least 5.
-        short_prob, swap_prob: see `draw_segments`.
-
-    Yields:
-        Pairs of at most `sequence_length - 3` tokens together.
-    """
-    if not len(document):
-        return
-    ids = np.concatenate(document)
-    bounds = SentenceBounds.of_lengths([len(sentence) for sentence in document])
-    spans = draw_segments(
-        [bounds],
-        0,
-        rng,
-        sequence_length=sequence_length,
-        short_prob=short_prob,
-        swap_prob=swap_prob,
-    )
-    for first_begin, first_end, second_begin, second_end, swapped in spans.tolist():
-        yield SegmentPair(ids[first_begin:first_end], ids[second_begin:second_end], swapped)
 
 
 def draw_segments(

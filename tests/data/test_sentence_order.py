@@ -1,7 +1,17 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from albert_tf.data.sentence_order import SentenceBounds, draw_segments, segment_pairs
+from albert_tf.data.sentence_order import SentenceBounds, draw_segments
+
+
+class Pair(NamedTuple):
+    """The ids of both segments, and the label."""
+
+    first: np.ndarray
+    second: np.ndarray
+    swapped: int
 
 
 def numbered_document(num_sentences=400, length=7):
@@ -10,8 +20,11 @@ def numbered_document(num_sentences=400, length=7):
 
 
 def pairs_of(document, seed=0, **settings):
+    ids = np.concatenate([np.zeros(0, int), *document])
+    bounds = SentenceBounds.of_lengths([len(sentence) for sentence in document])
     settings = {"sequence_length": 64} | settings
-    return list(segment_pairs(document, np.random.default_rng(seed), **settings))
+    spans = draw_segments([bounds], 0, np.random.default_rng(seed), **settings)
+    return [Pair(ids[a:b], ids[c:d], swapped) for a, b, c, d, swapped in spans.tolist()]
 
 
 def test_swapped_pairs_are_those_whose_first_segment_came_later():
