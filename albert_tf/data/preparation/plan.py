@@ -54,10 +54,12 @@ def check_held_out(files: list[TextFile], settings: PreparationSettings):
 
 
 def check_shards(counts: Counter, settings: PreparationSettings, discard: Callable[[], None]):
-    """Refuses shards without rows. They come of too little text, so that little work is lost.
+    """Refuses shards without rows, and next sentences that are all true ones.
+
+    Both come of too little text, so that little work is lost.
 
     Args:
-        counts: with `rows/<split>/<shard>`.
+        counts: with `rows/<split>/<shard>` and `neighbours/<split>`.
         settings: say how many shards there are.
         discard: called before the error, to remove what was staged.
 
@@ -68,6 +70,7 @@ def check_shards(counts: Counter, settings: PreparationSettings, discard: Callab
         num_shards = settings.num_shards(split)
         rows = [counts[f"rows/{split}/{shard}"] for shard in range(num_shards)]
         if all(rows):
+            _check_neighbours(counts, settings, split, discard)
             continue
         discard()
         advice = (
@@ -79,4 +82,18 @@ def check_shards(counts: Counter, settings: PreparationSettings, discard: Callab
         raise ValueError(
             f"Every shard needs rows: the text gives {sum(rows)} rows of the split {split}, dealt "
             f"by chance to {num_shards} files, and {rows.count(0)} stayed empty. {advice}{other}."
+        )
+
+
+def _check_neighbours(counts, settings, split, discard):
+    """Without other documents each next segment is the true one, and nothing can be learned."""
+    if settings.objective != "nsp" or not settings.num_shards(split):
+        return
+    if not counts[f"neighbours/{split}"]:
+        discard()
+        raise ValueError(
+            "The objective nsp takes random next segments from other documents: the split "
+            f"{split} has {counts[f'documents/{split}']} that never stand beside another, so that "
+            "every next segment would be the true one. Give more and shorter documents (--format "
+            "says where they begin), another --held-out, or use --objective sop."
         )

@@ -80,7 +80,8 @@ class RowMaker:
 
         Returns:
             Rows of each split that got any, and counts: `characters`, `sentences` and `tokens`
-            of the text, and `documents/<split>`.
+            of the text, `documents/<split>`, and of these `neighbours/<split>`, which have others
+            beside them to take a random next segment from.
         """
         settings, counts, rows = self._settings, Counter(), {}
         for split in SPLITS:
@@ -92,6 +93,8 @@ class RowMaker:
             sentences = [sentence for _, texts in members for sentence in texts]
             ids, ends = self._encoder.encode(sentences)
             counts[f"documents/{split}"] += len(members)
+            if len(members) > 1:
+                counts[f"neighbours/{split}"] += len(members)
             counts["sentences"] += len(sentences)
             counts["characters"] += sum(map(len, sentences))
             counts["tokens"] += len(ids)

@@ -51,6 +51,8 @@ def prepare(
         OSError: the disk is full; what is finished stays and the same call goes on.
     """
     settings, out = settings or PreparationSettings(), Path(out)
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"workers must be 1 or more: got {num_workers}.")
     refuse_existing(out)
     proto, vocabulary_size = read_vocabulary(vocabulary)
     files = find_files(texts, settings.format)

@@ -11,6 +11,8 @@ from pathlib import Path
 from albert_tf.data.preparation.manifest import MANIFEST, VOCABULARY
 from albert_tf.staging import new_file
 
+_FOLDERS = ("spills", "entries", "records")
+
 
 class StagedPreparation:
     """The files of a preparation that is not finished: `OUT.partial`.
@@ -31,11 +33,14 @@ class StagedPreparation:
     def open(self, plan: dict) -> Iterator[None]:
         """Takes the directory for this process, and checks that it is for the same plan.
 
+        An earlier run that failed before it finished anything leaves nothing to go on from; any
+        plan may follow it.
+
         Args:
             plan: JSON values, all that the bytes depend on.
 
         Raises:
-            ValueError: an earlier run with another plan left its work here.
+            ValueError: an earlier run with another plan left finished work here.
             BlockingIOError: another process is at work here.
         """
         self.path.mkdir(parents=True, exist_ok=True)
@@ -47,11 +52,11 @@ class StagedPreparation:
                     f"Another process is preparing {self.out} in {self.path}. Wait for it, or "
                     "choose another output."
                 ) from error
-            self._compare(plan)
-            for name in ("spills", "entries", "records"):
+            for name in _FOLDERS:
                 (self.path / name).mkdir(exist_ok=True)
                 for left in (self.path / name).glob(".*"):  # half-written by a killed run
                     left.unlink()
+            self._compare(plan)
             yield
 
     def spill(self, task: int) -> Path:
@@ -83,7 +88,7 @@ class StagedPreparation:
 
     def _compare(self, plan):
         path = self.path / "plan.json"
-        if not path.is_file():
+        if not any(any((self.path / name).iterdir()) for name in _FOLDERS):
             _write_json(path, plan)
             return
         begun = json.loads(path.read_text(encoding="utf-8"))

@@ -97,6 +97,23 @@ def test_other_text_may_not_go_on(prepare_books, stopped, tmp_path):
         prepare_books("out", texts=[tmp_path / "x.md"], held_out=0)
 
 
+@pytest.fixture
+def notes(tmp_path):
+    """One document in a file."""
+    path = tmp_path / "notes.txt"
+    path.write_text("The cat sat. A list of numbers! Plot the array? " * 20)
+    return {"texts": [path], "held_out": 0}
+
+
+def test_a_run_that_failed_before_it_finished_anything_is_in_nobodys_way(
+    prepare_books, digests, notes, tmp_path
+):
+    with pytest.raises(ValueError, match="not a line of JSON"):
+        prepare_books("out", format="jsonl", **notes)
+    assert (tmp_path / "out.partial" / "plan.json").is_file()
+    assert digests(prepare_books("out", **notes)) == digests(prepare_books("whole", **notes))
+
+
 def test_two_processes_may_not_write_one_output(prepare_books, stopped):
     with (stopped / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,6 +171,14 @@ def test_text_without_pairs_is_refused(prepare_books, tmp_path):
     (tmp_path / "x.md").write_text("# A\n\nThe cat sat.\n\n# B\n\n\x00\n")
     with pytest.raises(ValueError, match="gives 0 rows .* Give more text"):
         prepare_books("out", texts=[tmp_path / "x.md"], held_out=0)
+
+
+def test_next_sentences_need_a_second_document(prepare_books, notes, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"split train has 1 that never stand beside .*--objective"
+    ):
+        prepare_books("out", objective="nsp", **notes)
+    assert not list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize("held_out", [1e-9, 0.9999])

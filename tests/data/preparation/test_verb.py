@@ -56,6 +56,7 @@ def test_an_existing_output_is_refused_in_one_line(run_prepare):
         (["--beam-options", "direct_num_workers=2"], "need a --runner"),
         (["--runner", "DirectRunner"], "--workers is for a run without Beam"),
         (["--shards", "0"], "shards must be 1 or more"),
+        (["--workers", "0"], "workers must be 1 or more: got 0"),
         (["--texts", "absent.md"], "absent.md gives none"),
     ],
 )
