@@ -14,9 +14,8 @@ from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
 from albert_tf.tasks.early_exit_losses import DepthWeighted, last_depth_accuracy, last_depth_mse
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
-from albert_tf.text.nested import as_text
 
 
 @keras.saving.register_keras_serializable("albert_tf")
@@ -150,7 +149,7 @@ class AlbertEarlyExitClassifier(AlbertTask, keras_hub.models.TextClassifier):
                 yield indices, {name: tf.constant(x[name][indices]) for name in self.input}
             return
         if not is_dataset(x):
-            x = keras.tree.map_structure(as_text, x) if isinstance(x, (tuple, dict)) else as_text(x)
+            x = text_columns(x)
         for indices, batch in raw_batches(x, batch_size):
             yield indices, batch if self.preprocessor is None else self.preprocessor(batch)
 

@@ -13,7 +13,7 @@ from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
 from albert_tf.tasks.fill_mask import fill_masks
 from albert_tf.tasks.masked_lm_preprocessor import AlbertMaskedLMPreprocessor
 from albert_tf.tasks.pseudo_likelihood import pseudo_log_likelihoods
-from albert_tf.tasks.raw_batches import raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import outputs_of, raw_batches, refuse_options
 from albert_tf.tasks.weighted import WeightedAnswers
 from albert_tf.text.nested import as_text
 
@@ -112,7 +112,7 @@ class AlbertMaskedLM(WeightedAnswers, AlbertTask, keras_hub.models.MaskedLM):
         for indices, batch in raw_batches(x, batch_size):
             inputs = self.preprocessor(batch)
             counts = tf.reduce_sum(inputs.pop("mask_weights"), axis=1).numpy().astype(int)
-            logits = keras.Model.predict_on_batch(self, inputs)
+            logits = outputs_of(self, inputs)
             rows = zip(indices.tolist(), logits, counts, strict=True)
             found |= {index: row[:count] for index, row, count in rows}
         return [found[index] for index in range(len(found))]

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.multiple_choice_preprocessor import AlbertMultipleChoicePreprocessor
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
 from albert_tf.text.nested import as_text
 
 # Far below any logit, and yet a number: its share of a softmax is 0, and so is its gradient.
@@ -94,7 +94,7 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
             )
         found = {}
         for indices, batch in raw_batches(self._rows(x), batch_size):
-            logits = keras.Model.predict_on_batch(self, self.preprocessor(batch))
+            logits = outputs_of(self, self.preprocessor(batch))
             found |= dict(zip(indices.tolist(), logits, strict=True))
         answers = np.full(
             (len(found), max(map(len, found.values()), default=0)), ABSENT, np.float32

@@ -6,12 +6,12 @@ arXiv 1910.14659. It tells which of two texts of about the same length reads bet
 
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
 
 from albert_tf.data.row_windows import cut_windows
+from albert_tf.tasks.raw_batches import outputs_of
 
 
 def pseudo_log_likelihoods(model, texts, batch_size=64) -> list[dict]:
@@ -80,7 +80,7 @@ def _log_chances(model, ids, batch_size):
         rows = order[begin : begin + batch_size]
         texts = [values[starts[w] : starts[w + 1]] for w in window_of[rows]]
         inputs = _masked_rows(model.preprocessor.tokenizer, texts, place_in[rows])
-        logits = keras.Model.predict_on_batch(model, inputs)[:, 0].astype("float64")
+        logits = outputs_of(model, inputs)[:, 0].astype("float64")
         wanted = tokens[token_of[rows]]
         found[token_of[rows]] = logits[np.arange(len(rows)), wanted] - logsumexp(logits, axis=-1)
     return found

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.tasks.base import BATCH_SIZE
+from albert_tf.text.nested import as_text
 
 
 def is_dataset(x) -> bool:
@@ -49,6 +50,43 @@ def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:
     for start in range(0, len(order), batch_size or BATCH_SIZE):
         indices = order[start : start + (batch_size or BATCH_SIZE)]
         yield indices, keras.tree.map_structure(lambda a, i=indices: tf.gather(a, i), x)
+
+
+def text_columns(x):
+    """Texts, or a tuple or dictionary of several columns of them, as string tensors."""
+    if isinstance(x, dict):
+        return {name: as_text(column) for name, column in x.items()}
+    return tuple(map(as_text, x)) if isinstance(x, tuple) else as_text(x)
+
+
+def outputs_of(model, inputs):
+    """What a model gives for one batch of arrays, as arrays, whatever strategy it was made for.
+
+    Each replica of a strategy is handed the whole batch, and answers it; one answer is enough.
+    """
+    outputs = keras.Model.predict_on_batch(model, inputs)
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    return keras.tree.map_structure(lambda rows: rows[: len(rows) // replicas], outputs)
+
+
+def predict_rows(model, x, batch_size=None):
+    """What a model with a preprocessor gives for raw rows, in their order.
+
+    The preprocessor runs batch by batch: a dataset would trace it anew at each call, which takes
+    longer than to answer a hundred texts.
+
+    Args:
+        model: a task whose outputs are one array `(batch, ...)`.
+        x, batch_size: as in `raw_batches`.
+
+    Returns:
+        Array `(rows, ...)`; None where there are no rows.
+    """
+    found = {}
+    for indices, batch in raw_batches(x, batch_size):
+        outputs = outputs_of(model, model.preprocessor(batch))
+        found |= dict(zip(indices.tolist(), outputs, strict=True))
+    return np.stack([found[index] for index in range(len(found))]) if found else None
 
 
 def refuse_options(options):

@@ -4,7 +4,6 @@ High for passages that follow one another, low for those that were swapped. It i
 neighbours only: of passages that have nothing to do with each other it says little.
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
@@ -12,7 +11,7 @@ from scipy.special import softmax
 from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.pretrainer import AlbertPretrainer
-from albert_tf.tasks.raw_batches import raw_batches
+from albert_tf.tasks.raw_batches import outputs_of, raw_batches
 from albert_tf.text.nested import as_text
 from albert_tf.tokenizer import AlbertTokenizer, published_style
 
@@ -55,7 +54,7 @@ def order_probabilities(
         segments = (ids[: len(indices)], ids[len(indices) :])
         inputs = pack_segments(segments, sequence_length or longest, tokenizer)
         inputs["mask_positions"] = tf.zeros((len(indices), 1), tf.int32)
-        logits = keras.Model.predict_on_batch(model, inputs)["sop_logits"]
+        logits = outputs_of(model, inputs)["sop_logits"]
         found[indices] = softmax(logits, axis=-1)[:, IN_ORDER]
     return found
 

@@ -2,9 +2,11 @@
 
 import keras
 import keras_hub
+import numpy as np
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.raw_batches import is_dataset, predict_rows, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 
@@ -82,6 +84,18 @@ class AlbertTextClassifier(AlbertTask, keras_hub.models.TextClassifier):
         if self.multi_label:
             return [keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")]
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def predict(self, x=None, batch_size=None, verbose="auto", **kwargs):
+        """Logits of texts, of arrays or of a dataset; see the class, and `keras.Model.predict`.
+
+        Texts are answered without a progress bar, those of similar length together.
+        """
+        takes_texts = self.preprocessor is not None and not (is_dataset(x) or kwargs)
+        # Several replicas share a batch when Keras deals it.
+        if not takes_texts or self.distribute_strategy.num_replicas_in_sync > 1:
+            return super().predict(x, batch_size, verbose=verbose, **kwargs)
+        logits = predict_rows(self, text_columns(x), batch_size)
+        return np.zeros((0, self.num_classes), np.float32) if logits is None else logits
 
     def get_config(self):
         return super().get_config() | {

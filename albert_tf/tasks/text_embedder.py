@@ -8,7 +8,7 @@ from keras import ops
 
 from albert_tf.layers.pooling import TextPooling
 from albert_tf.tasks.base import AlbertTask
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import is_dataset, predict_rows, refuse_options
 from albert_tf.tasks.text_embedder_losses import InBatchNegatives, in_batch_accuracy
 from albert_tf.tasks.text_embedder_preprocessor import AlbertTextEmbedderPreprocessor
 from albert_tf.text.nested import as_text
@@ -94,13 +94,10 @@ class AlbertTextEmbedder(AlbertTask, keras_hub.models.Task):
             return super().predict(x, batch_size, verbose=verbose, **kwargs)
         refuse_options(kwargs)
         x = x if is_dataset(x) else _batch_of_texts(x)
-        found = {}
-        for indices, batch in raw_batches(x, batch_size):
-            vectors = keras.Model.predict_on_batch(self, self.preprocessor(batch))
-            found |= dict(zip(indices.tolist(), vectors, strict=True))
-        if not found:
+        vectors = predict_rows(self, x, batch_size)
+        if vectors is None:
             return np.zeros((0, self.backbone.albert_config.hidden_size), np.float32)
-        return np.stack([found[index] for index in range(len(found))])
+        return vectors
 
     def similarity(self, firsts, seconds, batch_size=None) -> np.ndarray:
         """Cosines of pairs of texts: float32 `(num_pairs,)`, in [-1, 1].

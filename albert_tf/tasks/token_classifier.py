@@ -9,7 +9,7 @@ from scipy.special import softmax
 from albert_tf.data.entities import entities_of, is_entity_tag
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
 from albert_tf.tasks.token_classifier_preprocessor import AlbertTokenClassifierPreprocessor
 from albert_tf.tasks.weighted import WeightedAnswers
 
@@ -150,7 +150,7 @@ class AlbertTokenClassifier(WeightedAnswers, AlbertTask, keras_hub.models.Task):
         for indices, batch in raw_batches(self._rows(x)[0], batch_size):
             divided = self.preprocessor.divide(batch)
             inputs = self.preprocessor(divided)
-            logits = keras.Model.predict_on_batch(self, {n: inputs[n] for n in self.input})
+            logits = outputs_of(self, {n: inputs[n] for n in self.input})
             word_ids, row_ids = inputs["word_ids"].numpy(), inputs["row_ids"].numpy()
             texts = [text.decode("utf-8", "replace") for text in divided["text"].numpy()]
             places = (divided[name].to_list() for name in ("word_starts", "word_ends"))

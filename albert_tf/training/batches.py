@@ -31,17 +31,6 @@ def bucketed_order(lengths, batch_size, rng, *, batches_a_window=50) -> list[np.
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def sorted_batches(lengths, batch_size):
-    """Batches from short to long, for prediction.
-
-    Returns:
-        List of int32 index arrays, and their concatenation: the i-th row that comes out is
-        example `order[i]`.
-    """
-    order = np.argsort(lengths, kind="stable").astype("int32")
-    return np.split(order, range(batch_size, len(order), batch_size)), order
-
-
 def num_batches(num_examples, batch_size) -> int:
     """Batches of one epoch."""
     return ceil(num_examples / batch_size)

@@ -84,6 +84,15 @@ def test_switched_off_it_is_the_plain_classifier(model, preprocessor):
     assert model.predict([]).shape == (0, 3)
 
 
+def test_pairs_are_taken_as_lists_and_by_name(model):
+    model.patience = None
+    pairs = (TEXTS[:2], TEXTS[2:4])
+    expected = np.array(model(model.preprocessor(pairs)))[:, -1]
+    np.testing.assert_allclose(model.predict(pairs), expected, atol=1e-5)  # float32
+    named = {"text": pairs[0], "text_pair": pairs[1]}
+    np.testing.assert_array_equal(model.predict(named), model.predict(pairs))
+
+
 @pytest.mark.parametrize(("groups", "inner", "sharing"), [(2, 2, "all"), (1, 1, "ffn")])
 def test_depths_may_have_weights_of_their_own(config, groups, inner, sharing, preprocessor):
     config = dataclasses.replace(

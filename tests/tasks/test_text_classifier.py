@@ -60,6 +60,15 @@ def test_text_is_answered_as_its_ids(classifier):
     np.testing.assert_array_equal(classifier.predict(ids, verbose=0), expected)
 
 
+def test_texts_are_answered_in_their_order_whatever_their_lengths(classifier):
+    classifier.compile(run_eagerly=True)
+    texts = [*TEXTS, "", "the cat sat on the mat"]
+    expected = np.array(classifier(classifier.preprocessor(texts)))
+    assert len(np.unique(expected[:4].round(5), axis=0)) == 4
+    # Batches of other texts: sums in another order.
+    np.testing.assert_allclose(classifier.predict(texts, batch_size=3), expected, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_the_default_optimizer_warms_up_and_decays_over_the_fit(classifier):
     rates = []

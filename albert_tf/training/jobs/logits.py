@@ -5,8 +5,7 @@ import tensorflow as tf
 from scipy.special import expit, logsumexp, softmax
 
 from albert_tf.metrics import scores
-from albert_tf.training.batches import sorted_batches
-from albert_tf.training.jobs.rows import index_batches, rough_lengths
+from albert_tf.training.jobs.rows import rough_lengths
 
 
 def problem_of(model) -> str:
@@ -64,15 +63,13 @@ def predict_logits(model, examples, batch_size=64, with_depths=False):
         float32 array `(num_examples, num_classes)`; with `with_depths` a tuple of it and an int
         array `(num_examples,)`, None for a model that always goes through all depths.
     """
-    inputs = text_columns(examples)
-    batches, order = sorted_batches(row_lengths(examples), batch_size)
-    dataset = index_batches(batches).map(lambda indices: gathered(inputs, indices))
-    back = np.argsort(order)
+    texts = text_columns(examples)
+    texts = tuple(texts) if len(texts) > 1 else texts[0]
     if not hasattr(model, "predict_with_depths"):
-        logits = model.predict(dataset, verbose=0)[back]
+        logits = model.predict(texts, batch_size)
         return (logits, None) if with_depths else logits
-    logits, depths = model.predict_with_depths(dataset)
-    return (logits[back], depths[back]) if with_depths else logits[back]
+    logits, depths = model.predict_with_depths(texts, batch_size)
+    return (logits, depths) if with_depths else logits
 
 
 def answer_rows(model, examples, logits) -> list[dict]:
