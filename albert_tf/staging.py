@@ -1,10 +1,33 @@
 """Files and directories that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(OSError):
+    """There is no room for a file; `errno` is that of the system, and the text says which file."""
+
+    def __str__(self):
+        return self.strerror
+
+
+@contextlib.contextmanager
+def full_disk_named(path):
+    """Within it, a full disk raises `DiskFull` with the path, which the system leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or isinstance(error, DiskFull):
+            raise
+        raise DiskFull(
+            error.errno, f"The disk is full: {path} could not be written. Make room and try again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -22,16 +45,18 @@ def new_directory(path):
 
     Raises:
         FileExistsError: `path` exists and is not an empty directory.
+        DiskFull: nothing of it is left.
     """
     path = Path(path)
     refuse_existing(path)
     staged = _sibling(path)
-    staged.mkdir(parents=True)
     try:
-        yield staged
-        if path.is_dir():
-            path.rmdir()
-        os.rename(staged, path)
+        with full_disk_named(path):
+            staged.mkdir(parents=True)
+            yield staged
+            if path.is_dir():
+                path.rmdir()
+            os.rename(staged, path)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -49,15 +74,17 @@ def new_file(path, overwrite=False):
 
     Raises:
         FileExistsError: `path` exists and `overwrite` is false.
+        DiskFull: nothing of it is left; an older file stays.
     """
     path = Path(path)
     if not overwrite:
         refuse_existing(path)
     staged = _sibling(path)
-    staged.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield staged
-        os.replace(staged, path)
+        with full_disk_named(path):
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            yield staged
+            os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)
 

@@ -1,6 +1,9 @@
+import errno
+import os
+
 import pytest
 
-from albert_tf.staging import new_directory, new_file
+from albert_tf.staging import DiskFull, new_directory, new_file
 
 
 def test_a_directory_appears_when_it_is_whole(tmp_path):
@@ -33,3 +36,19 @@ def test_an_error_leaves_no_file_behind_and_the_old_one_whole(tmp_path):
         raise RuntimeError
     assert file.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["f.json"]
+
+
+@pytest.mark.parametrize("make", [new_directory, new_file])
+def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path, make):
+    # What Python raises where a write fails: it knows no path.
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(DiskFull) as error, make(tmp_path / "out"):
+        raise full
+    message = f"The disk is full: {tmp_path / 'out'} could not be written. Make room and try again."
+    assert (str(error.value), error.value.errno) == (message, errno.ENOSPC)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_of_the_system_stays_as_it_is(tmp_path):
+    with pytest.raises(PermissionError), new_file(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "no")

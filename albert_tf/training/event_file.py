@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from albert_tf.data.checksums import masked_crcs
+from albert_tf.staging import full_disk_named
 
 _DT_FLOAT = 1
 _SCALAR_CLASS = 1
@@ -29,7 +30,8 @@ class EventFile:
         name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
         self.path = directory / name
         version = _field(3, b"brain.Event:2")
-        self.path.write_bytes(_record(_double(1, time.time()) + version))
+        with full_disk_named(self.path):
+            self.path.write_bytes(_record(_double(1, time.time()) + version))
 
     def add(self, step, values, wall_time=None):
         """Adds the scalars of one step.
@@ -42,7 +44,7 @@ class EventFile:
         summary = b"".join(_field(1, _value(name, value)) for name, value in values.items())
         moment = time.time() if wall_time is None else wall_time
         event = _double(1, moment) + _number(2, step) + _field(5, summary)
-        with self.path.open("ab") as file:
+        with full_disk_named(self.path), self.path.open("ab") as file:
             file.write(_record(event))
 
 

@@ -4,11 +4,12 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 import time
 from pathlib import Path
 
-from albert_tf.staging import new_file, refuse_existing
+from albert_tf.staging import full_disk_named, new_file, refuse_existing
 from albert_tf.training.environment import environment
 from albert_tf.training.event_file import EventFile
 from albert_tf.training.report import write_report
@@ -16,6 +17,8 @@ from albert_tf.training.report import write_report
 SETTINGS, ENVIRONMENT = "settings.json", "environment.json"
 METRICS, SUMMARY = "metrics.jsonl", "summary.json"
 NO_CURVE = {"split", "step", "seconds"}
+# What is written before the settings, or was going to be.
+_BEGINNING = re.compile(r"environment\.json$|\.[0-9a-f]{8}\.(environment|settings)\.json$")
 
 
 class Rows:
@@ -105,10 +108,14 @@ class RunDirectory(Rows):
         """
         path = Path(path)
         if not (path / SETTINGS).is_file():
-            refuse_existing(path)
+            if not _has_hardly_begun(path):
+                refuse_existing(path)
             path.mkdir(parents=True, exist_ok=True)
         with _locked(path):
             if not (path / SETTINGS).is_file():
+                if _has_hardly_begun(path):
+                    for left in path.iterdir():
+                        left.unlink()
                 yield cls(path, settings, seed, data)
                 return
             if (path / SUMMARY).is_file():
@@ -151,7 +158,8 @@ class RunDirectory(Rows):
     def log(self, split, step, **values):
         """Adds one measurement, also to `metrics.jsonl` and to TensorBoard; see `Rows.log`."""
         row = super().log(split, step, **values)
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        path = self.path / METRICS
+        with full_disk_named(path), path.open("a", encoding="utf-8") as file:
             file.write(_line(row))
         self._log_to_tensorboard(row)
         return row
@@ -206,6 +214,11 @@ def _locked(path):
         yield
     finally:
         os.close(descriptor)
+
+
+def _has_hardly_begun(path):
+    """Whether all that is there was left by a run that was killed before it had its settings."""
+    return path.is_dir() and all(_BEGINNING.match(left.name) for left in path.iterdir())
 
 
 def _line(row):

@@ -41,7 +41,7 @@ def train_vocabulary(
         out: file to write, for example `vocabulary.model`.
         vocab_size: number of pieces, the special ones included.
         lowercase, keep_accents: as for the `AlbertTokenizer` that will use the file.
-        character_coverage: share of the characters of the text that get a piece, in (0, 1].
+        character_coverage: share of the characters of the text that get a piece, in [0.98, 1].
         max_sentences: SentencePiece holds at most so many in memory, drawn by chance.
         overwrite: whether an existing file may be replaced.
 
@@ -51,8 +51,16 @@ def train_vocabulary(
     Raises:
         FileExistsError: `out` exists and `overwrite` is false.
         ValueError: no text, or too little text for the vocabulary, or a vocabulary too small
-            for the characters of the text; the message names the sizes that are possible.
+            for the characters of the text; the message names the sizes that are possible. Or a
+            number is out of its range.
     """
+    if vocab_size < 1:
+        raise ValueError(f"vocab_size must be at least 1: got {vocab_size}.")
+    if not 0.98 <= character_coverage <= 1:
+        raise ValueError(
+            f"character_coverage must be in [0.98, 1], as SentencePiece has it: got "
+            f"{character_coverage}."
+        )
     model = io.BytesIO()
     with new_file(out, overwrite=overwrite) as staged:
         sentencepiece.set_random_generator_seed(0)

@@ -5,6 +5,7 @@ A verb is one dataclass: its fields are flags and recipe keys.
 
 import dataclasses
 import importlib.util
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Vocab:
         from albert_tf.training.vocabulary import sentences_of, train_vocabulary
 
         path = train_vocabulary(
-            sentences_of(self.texts, self.format, self.field),
+            _counted(sentences_of(self.texts, self.format, self.field)),
             self.out,
             self.size,
             lowercase=self.lowercase,
@@ -40,6 +41,20 @@ class Vocab:
             character_coverage=self.character_coverage,
         )
         print(f"The vocabulary of {self.size} pieces is in {path}.")
+
+
+def _counted(sentences: Iterable[str]) -> Iterator[str]:
+    """Shows on stderr how many were read, and what takes its time when all were."""
+    from rich.console import Console
+
+    console, number = Console(stderr=True), 0
+    with console.status("reading") as status:
+        for sentence in sentences:
+            number += 1
+            if number % 10_000 == 0:
+                status.update(f"{number:,} sentences read")
+            yield sentence
+    console.print(f"{number:,} sentences read, now choosing pieces ...", highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)

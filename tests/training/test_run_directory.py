@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from albert_tf.staging import DiskFull
 from albert_tf.training.run_directory import RunDirectory
 
 SETTINGS = {"rate": 0.1, "steps": 10, "out": "here"}
@@ -103,11 +105,31 @@ def test_a_run_of_another_kind_or_at_its_end_or_broken_is_refused(begun):
         go_on(begun).__enter__()
 
 
+def test_a_run_that_was_killed_before_it_had_its_settings_begins_again(tmp_path):
+    for name in ("environment.json", ".0a1b2c3d.environment.json", ".0a1b2c3d.settings.json"):
+        (tmp_path / name).write_text("{")
+    with go_on(tmp_path) as run:
+        run.log("train", 1, loss=0.5)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"environment.json", "settings.json", "metrics.jsonl", "tensorboard"}
+    assert json.loads((tmp_path / "environment.json").read_text())["data"] == {"rows": "abc"}
+
+
 def test_a_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="must not exist yet"):
         go_on(tmp_path).__enter__()
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_full_disk_is_told_by_the_file_that_had_no_room(begun):
+    with go_on(begun) as run:
+        run.go_on_from(6)
+        (begun / "metrics.jsonl").unlink()
+        (begun / "metrics.jsonl").symlink_to("/dev/full")
+        with pytest.raises(DiskFull, match=r"full: .*metrics\.jsonl could not be written"):
+            run.log("train", 7, loss=0.0)
 
 
 def test_two_processes_cannot_write_one_run(begun):

@@ -75,6 +75,20 @@ def test_no_text_is_refused(texts, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"vocab_size": 0}, "vocab_size must be at least 1: got 0"),
+        ({"character_coverage": 0.5}, r"character_coverage must be in \[0.98, 1\], .*: got 0.5"),
+        ({"character_coverage": float("nan")}, "character_coverage must be in .*: got nan"),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused(tmp_path, setting, message):
+    with pytest.raises(ValueError, match=message):
+        train_vocabulary(LINES, tmp_path / "v.model", **setting)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_existing_file_is_kept_unless_asked(model):
     before = model.read_bytes()
     with pytest.raises(FileExistsError, match=r"v\.model"):

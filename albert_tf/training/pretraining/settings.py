@@ -1,5 +1,6 @@
 """What can be set about a pretraining run."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,8 @@ class PretrainSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1: got {value}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be in [0, 2^32): got {self.seed}.")
         if self.restarts < 0:
             raise ValueError(f"restarts must be at least 0: got {self.restarts}.")
         if not 0 <= self.warmup_steps < self.steps:
@@ -136,7 +139,7 @@ class PretrainSettings:
                 f"warmup_steps must lie in [0, steps): got {self.warmup_steps} of {self.steps}."
             )
         for name in ("learning_rate", "clip_norm", "depth_ratio", "depth_ratio_end"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be above 0: got {getattr(self, name)}.")
         for name in ("weight_decay", "beta_2", "ema"):
             value = getattr(self, name)
