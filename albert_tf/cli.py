@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import importlib
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import shtab
 
 import albert_tf
-from albert_tf.quiet import standard_error_closed
+from albert_tf.quiet import load_tensorflow
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
 from albert_tf.verbs.examples import EXAMPLES
 from albert_tf.verbs.table import VERBS
@@ -56,8 +55,7 @@ def _start(job, options, quiet):
             return 0
     if quiet and getattr(verb, "needs_tensorflow", True):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with standard_error_closed():
-            importlib.import_module("tensorflow")
+        load_tensorflow()
     return verb.describe() if dry_run else verb.start()
 
 

@@ -22,13 +22,21 @@ def standard_error_closed() -> Iterator[None]:
         os.close(nothing)
 
 
-def start_quietly() -> None:
-    """Imports TensorFlow and what stands on it; takes some ten seconds, and says nothing.
+def load_tensorflow() -> None:
+    """Imports TensorFlow, and lets it tell of errors alone from then on; takes some seconds.
 
-    TensorFlow's C++ writes past Python's streams, and before its own settings of logging count.
+    Its C++ writes past Python's streams, and before its own settings of logging count. Its logger
+    tells of every file that is written, and that a model of another shape is traced anew. Python's
+    warnings, ours among them, go another way and stay.
     """
+    with standard_error_closed():
+        import tensorflow
+    tensorflow.get_logger().setLevel("ERROR")
+
+
+def start_quietly() -> None:
+    """Imports TensorFlow and what stands on it; takes some ten seconds, and says nothing."""
+    load_tensorflow()
     with standard_error_closed(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "IProgress not found")  # a bar's looks, from tqdm
         import keras_hub  # noqa: F401
-        import tensorflow
-    tensorflow.get_logger().setLevel("ERROR")  # it tells of every file that it reads or writes
