@@ -47,6 +47,9 @@ class Rows:
         self.rows.append(row)
         return row
 
+    def draw(self):
+        """Nothing: what is in memory alone has no picture."""
+
 
 class RunDirectory(Rows):
     """Writes the files of a run; each is whole at any time.

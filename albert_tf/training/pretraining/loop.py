@@ -6,6 +6,7 @@ what was added up for the next measurement.
 """
 
 import math
+import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from albert_tf.training.pretraining.measures import Measures
 from albert_tf.training.pretraining.throughput import Pace
 from albert_tf.training.pretraining.variables import refuse_not_finite
+
+SECONDS_BETWEEN_PICTURES = 60
 
 
 class Loop:
@@ -48,6 +51,7 @@ class Loop:
         self.has_held_out = has_held_out
         self.measures = Measures()
         self.pace = Pace(settings.batch_size, row_cost, matrix_peak)
+        self._drawn = time.monotonic()
         self.progress = Progress(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -103,6 +107,7 @@ class Loop:
                 self._score(step)
             if step % settings.save_every == 0 or ends:
                 self._save(step)
+                self._draw_now_and_then()
         if is_first:
             self.measures.totals()  # waits until it is done
             self.pace.start(step)
@@ -121,6 +126,12 @@ class Loop:
         self.run.log("held_out", step, **measures.take())
         if (self._best() or (None,))[0] == step:
             self._save(step)
+
+    def _draw_now_and_then(self):
+        """Brings the picture of the curves up to date, for whoever watches a long run."""
+        if time.monotonic() > self._drawn + SECONDS_BETWEEN_PICTURES:
+            self.run.draw()
+            self._drawn = time.monotonic()
 
     def _best(self):
         """Step and score of the best scores of the held-out rows; of equals the first."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from albert_tf.training.pretraining import loop as loop_room
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop, in_words
 from albert_tf.training.pretraining.stopping import stop_requests
@@ -122,6 +123,18 @@ def test_a_broken_loss_leaves_the_last_good_checkpoint(tmp_path):
     with pytest.raises(ArithmeticError, match="loss stopped being a number by step 5 of 6"):
         loop.train(0, [])
     assert loop.checkpoints.steps()[-1] == 4
+
+
+def test_the_curves_are_drawn_while_the_run_goes_on(tmp_path, monkeypatch):
+    loop, drawn = new_loop(tmp_path, Adding([0.1] * 3)), []
+    monkeypatch.setattr(loop.run, "draw", lambda: drawn.append(loop.run.rows[-1]["step"]))
+    loop.train(0, [])
+    assert drawn == []  # within a minute
+    monkeypatch.setattr(loop_room, "SECONDS_BETWEEN_PICTURES", 0)
+    again = new_loop(tmp_path / "again", Adding([0.1] * 3))
+    monkeypatch.setattr(again.run, "draw", lambda: drawn.append(again.run.rows[-1]["step"]))
+    again.train(0, [])
+    assert drawn == [2, 6]  # with the checkpoints of the updates 3 and 6
 
 
 def test_workers_beside_the_chief_write_nothing(tmp_path):
