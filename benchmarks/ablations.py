@@ -128,7 +128,8 @@ def task_score(run, seed, arguments):
             task=arguments.task,
             data=arguments.glue,
             out=out,
-            epochs=4,
+            limit=arguments.task_rows,
+            epochs=2,
             batch_size=32,
             learning_rate=3e-4,
             precision="auto",
@@ -163,7 +164,8 @@ def main():
     parser.add_argument("--vocabulary", type=Path, required=True, help="SentencePiece .model")
     parser.add_argument("--glue", type=Path, required=True, help="folder of the GLUE files")
     parser.add_argument("--out", type=Path, required=True, help="directory of all runs")
-    parser.add_argument("--task", default="sts-b", help="GLUE task for the downstream score")
+    parser.add_argument("--task", default="sst-2", help="GLUE task for the downstream score")
+    parser.add_argument("--task-rows", type=int, default=20_000, help="of its training rows")
     parser.add_argument("--task-seeds", type=int, default=3, help="fine-tunings; the median counts")
     parser.add_argument("--steps", type=int, default=2000, help="updates of each pretraining")
     parser.add_argument("--sequence-length", type=int, default=32, help="tokens of a row")
