@@ -1,3 +1,6 @@
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,6 +9,7 @@ from albert_tf.config import AlbertConfig
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.optimizers.adamw import AdamW
+from albert_tf.training.pretraining import throughput, throughput_callback
 from albert_tf.training.pretraining.measures import Measures
 from albert_tf.training.pretraining.tensorflow_steps import TensorFlowSteps
 from albert_tf.training.pretraining.throughput import matrix_peak, training_flops_per_row
@@ -53,6 +57,53 @@ def test_operations_of_albert_base_by_hand():
 def test_the_peak_is_that_of_a_processor_and_not_of_nothing():
     # From a slow core to the fastest processors.
     assert 1e9 < matrix_peak("float32", on_accelerator=False, repeats=1) < 1e14
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A second passes between any two looks at the clock; the peak is a million operations."""
+    clock = itertools.count()
+    time = SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    monkeypatch.setattr(throughput, "time", time)
+    monkeypatch.setattr(throughput_callback, "matrix_peak", lambda *args: 1e6)
+    return throughput_callback.Throughput(ROWS, LENGTH, MASKED)
+
+
+def speed_of(updates, config):
+    operations = training_flops_per_row(config, LENGTH, MASKED)
+    return {
+        "tokens_per_second": updates * ROWS * LENGTH,
+        "share_of_matrix_peak": pytest.approx(updates * ROWS * operations / 1e6),
+    }
+
+
+def test_the_speed_of_a_fit_leaves_out_the_first_update_and_validation(tiny_config, ticking):
+    backbone = SimpleNamespace(albert_config=tiny_config, compute_dtype="float32")
+    ticking.set_model(SimpleNamespace(backbone=backbone))
+    ticking.on_train_begin()
+    for epoch, expected in enumerate((2, 3)):
+        ticking.on_epoch_begin(epoch)
+        for batch in range(3):
+            ticking.on_train_batch_end(batch)
+        ticking.on_test_begin()
+        throughput.time.perf_counter()  # validation
+        logs = {"loss": 1.0}
+        ticking.on_epoch_end(epoch, logs)
+        assert logs == {"loss": 1.0} | speed_of(expected, tiny_config)
+
+
+@pytest.mark.slow
+def test_fit_shows_its_speed(tiny_config, ticking):
+    model = AlbertPretrainer(AlbertBackbone(tiny_config))
+    ids, masked = np.ones((3 * ROWS, LENGTH), "int32"), np.zeros((3 * ROWS, MASKED), "int32")
+    names = ("token_ids", "segment_ids", "padding_mask")
+    x = dict.fromkeys(names, ids) | {"mask_positions": masked}
+    data = x, {"mlm_logits": masked, "sop_logits": ids[:, 0]}
+    model.compile(AdamW(0.1))
+    settings = {"batch_size": ROWS, "epochs": 2, "verbose": 0, "validation_data": data}
+    history = model.fit(*data, **settings, callbacks=[ticking]).history
+    for name, values in speed_of(3, tiny_config).items():
+        assert history[name][1] == values
 
 
 def test_means_are_over_answers_not_over_batches():
