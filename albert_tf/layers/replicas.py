@@ -19,6 +19,12 @@ def sum_over_replicas(x):
     return x if context is None else context.all_reduce("SUM", x)
 
 
+def num_replicas():
+    """How many replicas run this code: int."""
+    context = _replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
 def replica_id():
     """Number of the replica that runs this code: int, or an int32 tensor; 0 for a single one."""
     context = _replica_context()

@@ -136,6 +136,16 @@ class AlbertTask(NamedInputs, Recompiles):
                 self.optimizer.build(self.trainable_variables)
         return super().fit(dataset, shuffle=False, **kwargs)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras looks at the mean of the replicas' parts of a batch, and fails where one has more
+        # rows than another. The part of the first replica tells as much.
+        strategy = self.distribute_strategy
+        if iterator is not None and strategy.num_replicas_in_sync > 1:
+            _, _, batches = next(iter(iterator))
+            first_of = lambda parts: strategy.experimental_local_results(parts)[0]  # noqa: E731
+            iterator, data_batch = None, keras.tree.map_structure(first_of, next(batches))
+        super()._maybe_symbolic_build(iterator, data_batch)
+
     def _compile_for(self, total_steps):
         config = keras.saving.deserialize_keras_object(self.get_compile_config())
         peak = self._peak_learning_rate

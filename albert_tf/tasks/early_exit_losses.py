@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from albert_tf.tasks.losses import BatchMean
+
 
 @keras.saving.register_keras_serializable("albert_tf")
-class DepthWeighted(keras.losses.Loss):
+class DepthWeighted(BatchMean):
     """The mean of the losses of all depths, each weighted by its number (PABEE).
 
     Args:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 from scipy.special import softmax
 
-from albert_tf.tasks.masked_lm_preprocessor import MASK, WORD_START
+from albert_tf.text.filling import MASK, put_pieces
 
 
 def fill_masks(model, texts, top_k=5, batch_size=None) -> list[dict]:
@@ -47,15 +47,16 @@ def fill_masks(model, texts, top_k=5, batch_size=None) -> list[dict]:
     if not texts:
         return []
     logits = model.predict(texts, batch_size)
-    return [_filled(model, *row, top_k) for row in zip(texts, logits, strict=True)]
+    may_fill = np.array(are_words(model.preprocessor.tokenizer))
+    return [_filled(model, *row, top_k, may_fill) for row in zip(texts, logits, strict=True)]
 
 
-def _filled(model, text, logits, top_k):
+def _filled(model, text, logits, top_k, may_fill):
     tokenizer = model.preprocessor.tokenizer
-    hidden = {tokenizer.token_to_id(token) for token in (*tokenizer.special_tokens, WORD_START)}
+    form = tokenizer.vocabulary.form
     chances = softmax(logits.astype("float64"), axis=-1)
-    chances[:, list(hidden)] = -1.0
-    top_k = min(top_k, chances.shape[1] - len(hidden))
+    chances[:, ~may_fill] = -1.0
+    top_k = min(top_k, int(may_fill.sum()))
     masks, best = [], []
     places = [match.span() for match in re.finditer(re.escape(MASK), text)]
     for number, (row, (start, end)) in enumerate(zip(chances, places, strict=True)):
@@ -66,15 +67,15 @@ def _filled(model, text, logits, top_k):
             pieces = [None] * number + [piece] + [None] * (len(places) - number - 1)
             words.append(
                 {
-                    "word": piece.removeprefix(WORD_START),
+                    "word": form(piece).word,
                     "piece": piece,
                     "probability": float(row[index]),
-                    "text": put_pieces(text, pieces),
+                    "text": put_pieces(text, pieces, form),
                 }
             )
         best.append(words[0]["piece"])
         masks.append({"start": start, "end": end, "words": words})
-    return {"text": text, "filled": put_pieces(text, best), "masks": masks}
+    return {"text": text, "filled": put_pieces(text, best, form), "masks": masks}
 
 
 def in_words(row, mask=0) -> str:
@@ -87,19 +88,7 @@ def in_words(row, mask=0) -> str:
     return ", ".join(f"{w['word']} {w['probability']:.0%}" for w in row["masks"][mask]["words"])
 
 
-def put_pieces(text, pieces) -> str:
-    """Puts pieces into the masks of a text; None leaves a mask as it is.
-
-    A piece that begins a word stands apart from a word before it, and one that does not is joined
-    to it; the rest of the text stays as it was.
-    """
-    first, *rest = text.split(MASK)
-    for piece, part in zip(pieces, rest, strict=True):
-        if piece is None:
-            first += MASK
-        elif piece.startswith(WORD_START):
-            first += " " * first[-1:].isalnum() + piece.removeprefix(WORD_START)
-        else:
-            first = first.rstrip() + piece
-        first += part
-    return first
+def are_words(tokenizer) -> list[bool]:
+    """Whether each piece of a vocabulary may fill a mask: not special, and not a mere space."""
+    special, vocabulary = {*tokenizer.special_tokens}, tokenizer.vocabulary
+    return [p not in special and vocabulary.form(p).word.strip() != "" for p in vocabulary.pieces]

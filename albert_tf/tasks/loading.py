@@ -46,8 +46,8 @@ def load_checkpoint(path, task=None, *, config=None, dtype=None, **overrides):
 
     Returns:
         The model. A task that reads raw text gets its preprocessor where the vocabulary stands
-        beside the weights (`spiece.model`, `30k-clean.model`, another `*.model`, or one in
-        `assets/`).
+        beside the weights (`spiece.model`, `30k-clean.model` or another `*.model`; of Chinese
+        models `vocab.txt` or another `*vocab*.txt`; or one in `assets/`).
 
     Raises:
         FileNotFoundError: there is no checkpoint, or no configuration beside it.
@@ -176,7 +176,8 @@ def _preprocessor(cls, checkpoint):
     path = find_vocabulary(checkpoint.directory)
     if path is None:
         return None
-    from albert_tf.tokenizer import AlbertTokenizer, published_style
+    from albert_tf.text.published_style import published_style
+    from albert_tf.tokenizer import AlbertTokenizer
 
     tokenizer = AlbertTokenizer(path, **published_style(checkpoint.directory))
     longest = min(512, checkpoint.config.max_position_embeddings)

@@ -11,6 +11,7 @@ from albert_tf.checkpoints.files import read_json
 from albert_tf.layers.heads import MaskedLMHead
 from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
 from albert_tf.tasks.fill_mask import fill_masks
+from albert_tf.tasks.losses import BY_WEIGHT, ClassCrossentropy
 from albert_tf.tasks.masked_lm_preprocessor import AlbertMaskedLMPreprocessor
 from albert_tf.tasks.pseudo_likelihood import pseudo_log_likelihoods
 from albert_tf.tasks.raw_batches import outputs_of, raw_batches, refuse_options
@@ -72,9 +73,7 @@ class AlbertMaskedLM(WeightedAnswers, AlbertTask, keras_hub.models.MaskedLM):
         return model
 
     def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        )
+        return ClassCrossentropy(reduction=BY_WEIGHT)
 
     def default_weighted_metrics(self):
         return [keras.metrics.SparseCategoricalAccuracy(name="masked_lm_accuracy")]

@@ -14,11 +14,10 @@ from albert_tf.data.packing import pack_segments
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.preprocessing import FitsModel
 from albert_tf.text.cleanup import repair
+from albert_tf.text.filling import MASK
 from albert_tf.text.nested import as_text
 from albert_tf.tokenizer import AlbertTokenizer
 
-MASK = "[MASK]"
-WORD_START = "▁"
 DROPPED = -1
 
 
@@ -27,8 +26,8 @@ class AlbertMaskedLMPreprocessor(FitsModel, keras_hub.models.Preprocessor):
     """Tokenizes texts with `[MASK]` in them, and sets masks in texts without, in the graph.
 
     What stands behind a mask without a space is tokenized as it would be behind a word: "[MASK]."
-    ends in ".", not in "▁.". Text is lower case or not as the tokenizer has it, but the sign for
-    the mask must be in capitals.
+    ends in ".", not in "▁." (WordPiece has one piece for both). Text is lower case or not as the
+    tokenizer has it, but the sign for the mask must be in capitals.
 
     Args:
         tokenizer: `AlbertTokenizer`.
@@ -115,7 +114,7 @@ class AlbertMaskedLMPreprocessor(FitsModel, keras_hub.models.Preprocessor):
             lengths = tf.reduce_sum(packed["padding_mask"], axis=1)
             lengths = tf.ensure_shape(lengths, (num_rows,))
             keys = fold(tf.cast(key, tf.uint64), tf.range(num_rows))
-            vocabulary = MaskingVocabulary.from_tokenizer(self.tokenizer)
+            vocabulary = MaskingVocabulary.of(self.tokenizer.vocabulary)
             masked = mask_rows(token_ids, lengths, lengths, keys, vocabulary, self.law)
             inputs = {
                 **packed,
@@ -143,12 +142,9 @@ class AlbertMaskedLMPreprocessor(FitsModel, keras_hub.models.Preprocessor):
     @cached_property
     def _inside_words(self):
         """For each piece the one that it is inside of a word; itself where there is none."""
-        pieces = self.tokenizer.get_vocabulary()
-        ids = {piece: index for index, piece in enumerate(pieces)} | {"": DROPPED}
-        return np.array(
-            [ids.get(piece.removeprefix(WORD_START), index) for index, piece in enumerate(pieces)],
-            np.int32,
-        )
+        vocabulary = self.tokenizer.vocabulary
+        inner = map(vocabulary.behind_mask, range(len(vocabulary.pieces)))
+        return np.array([DROPPED if index is None else index for index in inner], np.int32)
 
     def _around_masks(self, ids):
         """What the model can read of each row: all, or as much as fits around the masks."""

@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.losses import ClassCrossentropy
 from albert_tf.tasks.multiple_choice_preprocessor import AlbertMultipleChoicePreprocessor
 from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
 from albert_tf.text.nested import as_text
@@ -66,7 +67,7 @@ class AlbertMultipleChoice(AlbertTask, keras_hub.models.Task):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
 
     def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return ClassCrossentropy()
 
     def default_metrics(self):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]

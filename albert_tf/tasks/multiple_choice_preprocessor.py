@@ -7,7 +7,6 @@ import tensorflow as tf
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.preprocessing import FitsModel
-from albert_tf.text.cleanup import clean_text
 from albert_tf.text.nested import as_text
 from albert_tf.tokenizer import AlbertTokenizer
 
@@ -106,8 +105,7 @@ class AlbertMultipleChoicePreprocessor(FitsModel, keras_hub.models.Preprocessor)
     def _filled(self, questions, choices, row_of):
         """For each choice its question with it in the blanks or, without blanks, behind."""
         # Cleaned first, as in the original: compatibility forms of the blank are blanks.
-        style = (self.tokenizer.lowercase, self.tokenizer.keep_accents)
-        texts = clean_text(tf.concat([questions, choices], axis=0), *style)
+        texts = self.tokenizer.clean(tf.concat([questions, choices], axis=0))
         num_questions = tf.shape(questions)[0]
         questions, choices = tf.gather(texts[:num_questions], row_of), texts[num_questions:]
         parts = tf.strings.split(questions, BLANK).with_row_splits_dtype(tf.int64)

@@ -4,7 +4,6 @@ import keras
 import keras_hub
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.layers.span_head import ConditionalSpanHead
@@ -18,6 +17,7 @@ from albert_tf.tasks.answer_spans import (
     over_windows,
 )
 from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.losses import ClassCrossentropy, LabelCrossentropy
 from albert_tf.tasks.question_answering_preprocessor import (
     AlbertQuestionAnsweringPreprocessor,
     check_answers,
@@ -120,8 +120,11 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
         )
 
     def default_loss(self):
-        losses = {name: _position_loss for name in ("start_logits", "end_logits")}
-        return losses | {"impossible_logits": _impossible_loss} if self.is_conditional else losses
+        # Half each: the original trains on the mean of the two.
+        losses = {name: ClassCrossentropy(0.5) for name in ("start_logits", "end_logits")}
+        if self.is_conditional:
+            losses["impossible_logits"] = LabelCrossentropy(0.5)
+        return losses
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
@@ -240,18 +243,6 @@ class AlbertQuestionAnswering(AlbertTask, keras_hub.models.Task):
             "max_answer_length": self.max_answer_length,
             "null_threshold": self.null_threshold,
         }
-
-
-@keras.saving.register_keras_serializable("albert_tf")
-def _position_loss(positions, logits):
-    # Half each: the original trains on the mean of the two.
-    return 0.5 * ops.sparse_categorical_crossentropy(positions, logits, from_logits=True)
-
-
-@keras.saving.register_keras_serializable("albert_tf")
-def _impossible_loss(is_impossible, logits):
-    is_impossible = ops.cast(is_impossible, logits.dtype)
-    return 0.5 * ops.binary_crossentropy(is_impossible, logits, from_logits=True)
 
 
 def _as_arrays(answers):

@@ -30,8 +30,9 @@ def save_checkpoint(model, path, format, tokenizer=None, dtype="float32"):
     | `tf1` | `model.ckpt-best.*`, `albert_config.json`, `30k-clean.model` | the original |
     | `keras_hub` | a preset of its AlbertBackbone; no heads | keras_hub |
 
-    The original has one name, `output_weights`, for every head on
-    the pooled output, and none for a head on every token but SQuAD's.
+    A WordPiece vocabulary goes along as `vocab.txt`, which transformers reads with its
+    BertTokenizer, and to keras_hub with its own. The original has one name, `output_weights`, for
+    every head on the pooled output, and none for a head on every token but SQuAD's.
 
     Args:
         model: backbone or task.
@@ -80,13 +81,17 @@ def _write_hugging_face(model, word, directory, tokenizer, dtype="float32"):
     values = hugging_face.config_values(config, word, **head) | {"dtype": dtype}
     _write_json(directory / "config.json", values)
     if tokenizer is not None:
-        (directory / "spiece.model").write_bytes(tokenizer.proto)
         settings = {
-            "tokenizer_class": "AlbertTokenizer",
             "do_lower_case": tokenizer.lowercase,
-            "keep_accents": tokenizer.keep_accents,
             "model_max_length": config.max_position_embeddings,
         }
+        if _is_wordpiece(tokenizer):
+            strips = {"strip_accents": _strips_accents(tokenizer)}
+            settings |= {"tokenizer_class": "BertTokenizer"} | strips
+        else:
+            keeps = {"keep_accents": tokenizer.keep_accents}
+            settings |= {"tokenizer_class": "AlbertTokenizer"} | keeps
+        _write_vocabulary(directory, tokenizer, "spiece.model")
         _write_json(directory / "tokenizer_config.json", settings)
 
 
@@ -108,7 +113,7 @@ def _write_tf1(model, word, directory, tokenizer):
     tf1.write(directory, _arrays(model, backbone, table))
     _write_json(directory / "albert_config.json", hugging_face.config_file_values(config))
     if tokenizer is not None:
-        (directory / "30k-clean.model").write_bytes(tokenizer.proto)
+        _write_vocabulary(directory, tokenizer, "30k-clean.model")
 
 
 def _tf1_act(config):
@@ -130,7 +135,12 @@ def _write_keras_hub(model, word, directory, tokenizer):
 
     keras_hub_preset.build(model).save_to_preset(str(directory))
     if tokenizer is not None:
-        theirs = keras_hub.models.AlbertTokenizer(proto=tokenizer.proto)
+        if _is_wordpiece(tokenizer):
+            vocabulary = tokenizer.get_vocabulary()
+            style = {"lowercase": tokenizer.lowercase, "strip_accents": _strips_accents(tokenizer)}
+            theirs = keras_hub.models.BertTokenizer(vocabulary, **style)
+        else:
+            theirs = keras_hub.models.AlbertTokenizer(proto=tokenizer.proto)
         theirs.save_to_preset(str(directory))
 
 
@@ -140,6 +150,19 @@ _WRITERS = {"hf": _write_hugging_face, "tf1": _write_tf1, "keras_hub": _write_ke
 def _arrays(model, backbone, table):
     rows = table.rows(backbone.albert_config, backbone.include_pooler, heads_of(model, table))
     return gather(model, rows, f"A checkpoint in {table.family}")
+
+
+def _is_wordpiece(tokenizer):
+    return tokenizer.vocabulary.preset_file == "vocabulary.txt"
+
+
+def _strips_accents(tokenizer):
+    return tokenizer.lowercase and not tokenizer.keep_accents
+
+
+def _write_vocabulary(directory, tokenizer, sentencepiece_name):
+    name = "vocab.txt" if _is_wordpiece(tokenizer) else sentencepiece_name
+    (directory / name).write_bytes(tokenizer.proto)
 
 
 def _refuse_words_only(config, table):

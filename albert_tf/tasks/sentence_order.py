@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from albert_tf.checkpoints.files import find_checkpoint, find_vocabulary
+from albert_tf.checkpoints.files import VOCABULARY_NAMES, find_checkpoint, find_vocabulary
 from albert_tf.data.packing import pack_segments
 from albert_tf.models.pretrainer import AlbertPretrainer
 from albert_tf.tasks.raw_batches import outputs_of, raw_batches
 from albert_tf.text.nested import as_text
-from albert_tf.tokenizer import AlbertTokenizer, published_style
+from albert_tf.text.published_style import published_style
+from albert_tf.tokenizer import AlbertTokenizer
 
 IN_ORDER = 0
 
@@ -86,7 +87,7 @@ def tokenizer_beside(path) -> AlbertTokenizer:
     vocabulary = find_vocabulary(files.directory)
     if vocabulary is None:
         raise FileNotFoundError(
-            f"There is no vocabulary beside {path}: looked for spiece.model, 30k-clean.model and "
-            f"other *.model files in {files.directory}. Put it there, or give the tokenizer."
+            f"There is no vocabulary beside {path}: looked for {VOCABULARY_NAMES} in "
+            f"{files.directory}. Put it there, or give the tokenizer."
         )
     return AlbertTokenizer(vocabulary, **published_style(files.directory))

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
+from albert_tf.tasks.losses import BY_WEIGHT, BatchMean
+
 
 @keras.saving.register_keras_serializable("albert_tf")
-class SmoothedCrossentropy(keras.losses.Loss):
+class SmoothedCrossentropy(BatchMean):
     """Cross-entropy with a share of the answer spread over all tokens (Szegedy et al. 2016).
 
-    The mean is over tokens that count, not over texts; under `tf.distribute` the mean of those of
-    the replicas.
+    The mean is over tokens that count, not over texts: those of all replicas together.
 
     Args:
         label_smoothing: share in [0, 1); 0 is the plain cross-entropy.
@@ -25,7 +26,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
     def __init__(
         self,
         label_smoothing=0.0,
-        reduction="mean_with_sample_weight",
+        reduction=BY_WEIGHT,
         name="smoothed_crossentropy",
         **kwargs,
     ):

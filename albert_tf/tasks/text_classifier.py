@@ -6,6 +6,7 @@ import numpy as np
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.losses import ClassCrossentropy, LabelCrossentropy, SquaredError
 from albert_tf.tasks.raw_batches import is_dataset, predict_rows, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
@@ -73,10 +74,10 @@ class AlbertTextClassifier(AlbertTask, keras_hub.models.TextClassifier):
 
     def default_loss(self):
         if self.is_regression:
-            return keras.losses.MeanSquaredError()
+            return SquaredError()
         if self.multi_label:
-            return keras.losses.BinaryCrossentropy(from_logits=True)
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            return LabelCrossentropy()
+        return ClassCrossentropy()
 
     def default_metrics(self):
         if self.is_regression:

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from albert_tf.layers.pooling import unit_length
+from albert_tf.tasks.losses import BatchMean
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class InBatchNegatives(keras.losses.Loss):
+class InBatchNegatives(BatchMean):
     """Each text must find its partner among all partners of the batch (InfoNCE, both ways).
 
     With `s[i, j]` the cosine of the first text of pair `i` and the second of pair `j` over the
@@ -49,7 +50,7 @@ class InBatchNegatives(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class CosineError(keras.losses.Loss):
+class CosineError(BatchMean):
     """The squared distance of the cosine of a pair from what it should be (sentence-BERT §3).
 
     Call arguments:

@@ -9,6 +9,7 @@ from scipy.special import softmax
 from albert_tf.data.entities import entities_of, is_entity_tag
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.losses import BY_WEIGHT, ClassCrossentropy
 from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
 from albert_tf.tasks.token_classifier_preprocessor import AlbertTokenClassifierPreprocessor
 from albert_tf.tasks.weighted import WeightedAnswers
@@ -65,9 +66,7 @@ class AlbertTokenClassifier(WeightedAnswers, AlbertTask, keras_hub.models.Task):
         super().__init__(inputs=backbone.input, outputs=outputs, **kwargs)
 
     def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        )
+        return ClassCrossentropy(reduction=BY_WEIGHT)
 
     def default_weighted_metrics(self):
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]

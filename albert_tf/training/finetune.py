@@ -79,7 +79,7 @@ def _train(preparation: Preparation, strategy, evaluation):
             jit_compile=False,
         )
     model.fit(
-        preparation.batches(strategy.num_replicas_in_sync),
+        preparation.batches(),
         epochs=preparation.epochs,
         steps_per_epoch=preparation.steps_per_epoch * preparation.settings.accumulate,
         callbacks=[evaluation],

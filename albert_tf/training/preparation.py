@@ -70,14 +70,14 @@ class Preparation:
             return self.settings.warmup_steps
         return int(self.settings.warmup_fraction * self.total_steps)
 
-    def batches(self, num_replicas=1):
+    def batches(self):
         """All raw batches of the training.
 
-        With `accumulate` these are parts of an update. Then, and on several replicas, every batch
-        is full: some examples come twice in a pass.
+        With `accumulate` these are parts of an update, and every batch is full: some examples
+        come twice in a pass.
         """
         settings, train = self.settings, self.train
-        if settings.accumulate > 1 or num_replicas > 1 or self.job.wants_full_batches:
+        if settings.accumulate > 1 or self.job.wants_full_batches:
             rng = np.random.default_rng(settings.seed)
             train = train.take(filled_up(len(train), settings.batch_size, rng))
         size = settings.batch_size // settings.accumulate
