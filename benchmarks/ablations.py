@@ -3,9 +3,10 @@
     python benchmarks/ablations.py --texts BOOKS --vocabulary FILE.model --glue GLUE --out DIR
 
 Each variant prepares its records where they differ, pretrains in a process of its own, and is
-fine-tuned on one task. What is finished is not done again, so the command may be broken off. The
-table goes to DIR/ablations.md. Rows are of 32 tokens: on longer ones so short a training stays on
-the plateau of what frequencies and topic give, where no choice shows (docs/log.md).
+fine-tuned on one task. What is finished is not done again, so the command may be broken off, and
+`--variants` may deal the work to several machines. The table goes to DIR/ablations.md. Rows are of
+32 tokens: on longer ones so short a training stays on the plateau of what frequencies and topic
+give, where no choice shows (docs/log.md).
 """
 
 import argparse
@@ -164,6 +165,7 @@ def main():
     parser.add_argument("--vocabulary", type=Path, required=True, help="SentencePiece .model")
     parser.add_argument("--glue", type=Path, required=True, help="folder of the GLUE files")
     parser.add_argument("--out", type=Path, required=True, help="directory of all runs")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--task", default="sst-2", help="GLUE task for the downstream score")
     parser.add_argument("--task-rows", type=int, default=20_000, help="of its training rows")
     parser.add_argument("--task-seeds", type=int, default=3, help="fine-tunings; the median counts")
@@ -173,7 +175,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows = {name: pretrained(name, arguments) for name in VARIANTS}
+    rows = {name: pretrained(name, arguments) for name in arguments.variants}
     text = table(rows, arguments.task)
     (arguments.out / "ablations.md").write_text(text, encoding="utf-8")
     print(text)
