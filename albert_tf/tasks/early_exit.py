@@ -13,13 +13,14 @@ from keras import ops
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.class_names import NamedClasses
 from albert_tf.tasks.early_exit_losses import DepthWeighted, last_depth_accuracy, last_depth_mse
 from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertEarlyExitClassifier(AlbertTask, keras_hub.models.TextClassifier):
+class AlbertEarlyExitClassifier(NamedClasses, AlbertTask, keras_hub.models.TextClassifier):
     """`AlbertTextClassifier` with a head for each depth, on one pooler.
 
     It is trained on the mean of the losses of all depths, a depth's weight being its number. In

@@ -6,22 +6,24 @@ import numpy as np
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.class_names import NamedClasses
 from albert_tf.tasks.losses import ClassCrossentropy, LabelCrossentropy, SquaredError
 from albert_tf.tasks.raw_batches import is_dataset, predict_rows, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 
 @keras.saving.register_keras_serializable("albert_tf")
-class AlbertTextClassifier(AlbertTask, keras_hub.models.TextClassifier):
+class AlbertTextClassifier(NamedClasses, AlbertTask, keras_hub.models.TextClassifier):
     """Classification and regression on the pooled output (original: run_classifier.py).
 
     Args:
         backbone: `AlbertBackbone` with a pooler.
         num_classes: number of outputs; 1 is regression with a mean squared error.
         preprocessor: `AlbertTextClassifierPreprocessor`, or None to take arrays.
-        class_names: texts to answer with, one a class.
+        class_names: texts to answer with, one a class; `fit` and `evaluate` then take them as
+            labels, too.
         multi_label: whether the classes do not exclude each other; then labels are 0 or 1,
-            `(batch, num_classes)`.
+            `(batch, num_classes)`, or lists of names.
         dropout: on the pooled output, in [0, 1); the original fixes it at 0.1.
 
     Returns (`predict`, call): float32 logits `(batch, num_classes)`, not normalized.

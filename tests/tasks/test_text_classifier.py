@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import tensorflow as tf
 
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.optimizers.adamw import AdamW
+from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.text_classifier import AlbertTextClassifier
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
@@ -33,6 +36,53 @@ def test_raw_strings_train_and_answer(classifier):
         "loss",
         "accuracy",
     }
+
+
+@pytest.fixture(scope="module")
+def named(tiny_config, preprocessor):
+    """Gives a classifier of `bad` and `good` whose steps are not compiled."""
+
+    def make(class_names=("bad", "good"), **arguments):
+        keras.utils.set_random_seed(0)
+        backbone = AlbertBackbone(dataclasses.replace(tiny_config, num_hidden_layers=1))
+        model = AlbertTextClassifier(
+            backbone, 2, preprocessor, class_names=class_names, **arguments
+        )
+        model.compile(run_eagerly=True)
+        return model
+
+    return make
+
+
+def test_labels_may_be_names_of_classes(named, monkeypatch):
+    names, model = ["bad", "good"] * 4, named()
+    for given in (names, np.array(names), np.array(names, object), tf.constant(names)):
+        assert model.preprocess_samples(TEXTS, given)[1].tolist() == LABELS
+    model.preprocessor, seen = None, []
+    rows = tf.data.Dataset.from_tensors((TEXTS, names)).map(model.preprocess_samples)
+    assert next(iter(rows))[1].numpy().tolist() == LABELS
+    monkeypatch.setattr(AlbertTask, "fit", lambda self, *given, **more: seen.extend([given, more]))
+    model.fit(TEXTS, names, validation_data=(TEXTS, names))
+    assert seen[0][1].tolist() == seen[1]["validation_data"][1].tolist() == LABELS
+
+
+def test_several_labels_a_row_may_be_lists_of_names(named):
+    model = named(multi_label=True)
+    rows = [["good"], [], ["bad", "good"], ["bad"]]
+    found = model.preprocess_samples(TEXTS[:4], rows)[1]
+    assert found.tolist() == [[0, 1], [0, 0], [1, 1], [1, 0]]
+
+
+def test_a_label_that_is_no_name_is_told_with_what_to_do(named):
+    with pytest.raises(ValueError, match=r"\(bad, good\).*got 'fair' for row 1, counted from 0"):
+        named().fit(TEXTS[:2], ["good", "fair"])
+    with pytest.raises(ValueError, match="this one has none. Give them to the constructor"):
+        named(class_names=None).fit(TEXTS[:2], ["good", "bad"])
+    model = named()
+    model.preprocessor = None
+    rows = tf.data.Dataset.from_tensors((TEXTS[:2], ["good", "fair"]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="names of classes: bad, good"):
+        list(rows.map(model.preprocess_samples))
 
 
 @pytest.mark.slow
