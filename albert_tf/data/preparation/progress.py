@@ -3,7 +3,8 @@
 from collections import Counter
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class PreparationProgress:
@@ -16,13 +17,14 @@ class PreparationProgress:
     def __init__(self, quiet: bool):
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            # The one that gives way on a narrow screen.
+            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True)),
             console=Console(stderr=True),
             disable=quiet,
+            expand=True,
         )
         self._bar = None
 

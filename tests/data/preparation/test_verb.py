@@ -1,10 +1,12 @@
 import hashlib
 import json
+from collections import Counter
 
 import pytest
 
 from albert_tf import cli
 from albert_tf.checkpoints.files import vocabulary_of
+from albert_tf.data.preparation.progress import PreparationProgress
 
 
 @pytest.fixture
@@ -87,3 +89,14 @@ def test_a_checkpoint_without_a_vocabulary_is_named(run_prepare, tmp_path, capsy
     (tmp_path / "bare" / "model.safetensors").write_bytes(b"")
     code, _, error = run_prepare("--vocabulary", tmp_path / "bare")
     assert code == 2 and f"{tmp_path / 'bare'} has no vocabulary" in error
+
+
+@pytest.mark.parametrize("width", ["60", "80", "140"])
+def test_the_bar_fits_the_screen(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", width)
+    with PreparationProgress(quiet=False) as progress:
+        progress.begin("reading", 4)
+        progress.step(4, Counter({"documents/train": 1_234_567, "tokens": 123_456_789_012}))
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("reading ━") and "100% 0:00:00 1,234,567 doc" in line
+    assert len(line) <= int(width)
