@@ -39,10 +39,10 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             batches.
 
     Raises:
-        ValueError: `exclude` is a text, a rate, the decay or a factor is below 0, a beta is outside
-            of [0, 1), a pattern of the multipliers matches
-            no variable (when the optimizer is built), or the gradients shall be accumulated over
-            batches on several replicas.
+        ValueError: `exclude` is a text, a rate, the decay or a factor is below 0, or a beta is
+            outside of [0, 1); and when the optimizer is built: a pattern of the multipliers
+            matches no variable, a variable has 16 bits, or the gradients shall be accumulated
+            over batches on several replicas.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         if self.built:
             return
         self._refuse_conditions_on_replicas()
+        _refuse_half_precision(variables)
         paths = [_path(variable) for variable in variables]
         check_matches("learning_rate_multipliers", self.learning_rate_multipliers, paths)
         super().build(variables)
@@ -213,6 +214,17 @@ def _check_ranges(learning_rate, weight_decay, *betas):
     for number, beta in enumerate(betas, start=1):
         if not 0 <= beta < 1:
             raise ValueError(f"beta_{number} must be in [0, 1): got {beta}.")
+
+
+def _refuse_half_precision(variables):
+    for variable in variables:
+        if variable.dtype in ("float16", "bfloat16"):
+            raise ValueError(
+                f"Weights that are trained must be float32: got {variable.dtype} for "
+                f"{_path(variable)}. In 16 bits most updates are rounded away. Make the model "
+                f"with dtype='mixed_{variable.dtype}', which multiplies in {variable.dtype} and "
+                "keeps the weights in float32."
+            )
 
 
 def _given(kwargs):

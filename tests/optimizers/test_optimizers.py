@@ -239,3 +239,10 @@ def test_loss_scaling_gives_the_weights_of_plain_training():
     scaled = trained(keras.optimizers.LossScaleOptimizer(AdamW(0.1), initial_scale=1024.0))
     for one, other in zip(plain, scaled, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)  # a power of two scales exactly
+
+
+@pytest.mark.parametrize("optimizer", [AdamW, Lamb])
+def test_weights_of_16_bits_are_refused_with_the_policy_to_use(optimizer):
+    weight = keras.Variable(np.ones(3), dtype="bfloat16", name="kernel")
+    with pytest.raises(ValueError, match="got bfloat16 for kernel.*dtype='mixed_bfloat16'"):
+        optimizer(0.1).build([weight])
