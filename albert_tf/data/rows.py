@@ -58,6 +58,8 @@ class Rows:
             return self.columns[int(choice)]
         close = difflib.get_close_matches(choice, self.columns, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
+        if not close and self.path.suffix in (".tsv", ".csv") and "0" not in self.columns:
+            hint = " If these are no names, use --no-header, and columns by their number from 0."
         raise ValueError(
             f"{self.path} has no column {choice!r}: it has "
             f"{', '.join(map(repr, self.columns))}.{hint}"
@@ -161,23 +163,36 @@ def _csv_records(path):
 
 
 def _named_rows(path, records, header):
-    columns, lines, cells = None, [], []
+    columns, first, lines, cells = None, 0, [], []
     for line, record in records:
         if record == [""] and (columns is None or len(columns) > 1):
             continue
         if columns is None:
+            first = line
             columns = tuple(record) if header else tuple(map(str, range(len(record))))
             _check_names(path, columns)
             if header:
                 continue
         if len(record) != len(columns):
             raise ValueError(
-                f"{path}, line {line}: the row has {len(record)} fields where "
-                f"{len(columns)} are expected ({', '.join(columns)})."
+                f"{path}, line {line}: the row has {len(record)} fields where {len(columns)} are "
+                f"expected ({', '.join(columns)})."
+                + (_about_first_line(first, header) if len(cells) == (not header) else "")
             )
         lines.append(line)
         cells.append(dict(zip(columns, record, strict=True)))
     return Rows(path, columns or (), lines, cells)
+
+
+def _about_first_line(line, header):
+    """What to do where the second line is the first one to differ: either may be the wrong one."""
+    if header:
+        return (
+            f" So says line {line}, which is read as the names of the columns. A file without "
+            "names is read with --no-header, its columns called 0, 1, ...; where line "
+            f"{line} itself is wrong, mend it or take it out."
+        )
+    return f" So says line {line}, the first one. Mend the one that is wrong, or take it out."
 
 
 def _check_names(path, columns):
