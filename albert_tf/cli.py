@@ -49,10 +49,9 @@ def _start(job, options, quiet):
     values = read_recipe(recipe) if recipe else {}
     where = f"The recipe {recipe}" if recipe else "The command line"
     verb = build(job, values | options, where)
-    if dry_run:
+    if dry_run and not hasattr(verb, "describe"):
         print(json.dumps(as_values(verb), indent=2))
-        if not hasattr(verb, "describe"):
-            return 0
+        return 0
     if quiet and getattr(verb, "needs_tensorflow", True):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         load_tensorflow()

@@ -86,6 +86,11 @@ def as_values(instance) -> dict:
     return {key: _plain(value) for key, value in values.items()}
 
 
+def recipe_of(instance) -> dict:
+    """The fields that have a value, as the keys of a recipe that sets them."""
+    return {key: value for key, value in as_values(instance).items() if value not in (None, [])}
+
+
 def default_values(cls) -> dict:
     """The defaults of a dataclass as JSON values, under their keys; required fields have none."""
     fields = [field for field in dataclasses.fields(cls) if not is_required(field)]

@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+from albert_tf.training.fields import recipe_of
 from albert_tf.training.pretraining.lost_worker import WorkerLost
 from albert_tf.training.pretraining.settings import PretrainSettings
 from albert_tf.training.pretraining.supervisor import is_supervised, supervise
@@ -51,4 +52,4 @@ class Pretrain(PretrainSettings):
     def describe(self):
         from albert_tf.training.pretraining.run import describe
 
-        print(json.dumps(describe(self), indent=2))
+        print(json.dumps({"recipe": recipe_of(self), **describe(self)}, indent=2))

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from albert_tf.training.fields import as_values, flag
+from albert_tf.training.fields import flag, recipe_of
 from albert_tf.training.settings import PRECISIONS, FineTuneSettings, ReadingOptions
 
 # What one may ask on the command line.
@@ -60,8 +60,7 @@ class Finetune(FineTuneSettings):
         from albert_tf.training.preparation import prepare
 
         ready = prepare(self)
-        values = as_values(ready.settings).items()
-        recipe = {name: value for name, value in values if value not in (None, [])}
+        recipe = recipe_of(ready.settings)
         print(json.dumps({"recipe": recipe, **ready.describe()}, indent=2))
 
 

@@ -25,7 +25,8 @@ def pretrain(settings, tmp_path, capsys):
 def test_dry_run_describes_data_model_and_training(pretrain, tmp_path):
     code, printed, _ = pretrain("--dry-run", "--strategy", "multiworker", "--workers", "2")
     assert code == 0
-    described = json.loads(printed[printed.index("}\n{") + 2 :])
+    described = json.loads(printed)
+    assert described["recipe"]["workers"] == 2
     assert described["train_rows"] == 70 and described["steps_per_epoch"] == 8
     assert described["epochs"] == 2.5
     assert (described["workers"], described["devices"], described["rows_per_device"]) == (2, 2, 4)
