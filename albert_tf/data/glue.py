@@ -76,8 +76,9 @@ def _find(folder, task, names):
             if path.is_file():
                 return path
     raise FileNotFoundError(
-        f"There is no {task.folder}/{names[0]} in {folder}. Unpack the GLUE files there, or "
-        "name no folder to download the task with tensorflow-datasets."
+        f"There is no {task.folder}/{names[0]} in {folder}. Unpack the GLUE files there; or name "
+        "files with --train and --dev, without --dev a part of the training rows is held out; or "
+        "name no folder, to download the task with tensorflow-datasets."
     )
 
 

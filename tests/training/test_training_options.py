@@ -8,7 +8,10 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import albert_tf
+from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.training.evaluation import load_run
 from albert_tf.training.finetune import fine_tune
 from albert_tf.training.memory import memory_estimate
@@ -44,6 +47,49 @@ def test_additions_of_low_rank_are_all_that_moves_and_are_merged_in_the_copy(set
     assert not [v for v in copy.weights if "lora" in v.path]
     inputs = model.preprocessor(TEXTS)
     np.testing.assert_allclose(copy(inputs), model(inputs), atol=1e-5)  # float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "given"),
+    [
+        ("AlbertTokenClassifier", {"num_classes": 3}, ({"words": [["a", "film"], ["dull"]]},)),
+        ("AlbertMultipleChoice", {}, ({"choices": [["a film", "dull"], ["light", "a story"]]},)),
+        ("AlbertQuestionAnswering", {"head": "conditional"}, ((["what?"], ["a dull story"]),)),
+        ("AlbertMaskedLM", {}, (["a [MASK] film"],)),
+        ("AlbertTextEmbedder", {}, (["a film", "a dull story"],)),
+        ("AlbertSeq2SeqLM", {"share_encoder": True}, (["a film"], ["a story"])),
+        ("AlbertEarlyExitClassifier", {"num_classes": 2}, (["a film", "a dull story"],)),
+    ],
+)
+def test_every_task_trains_low_ranks_and_is_saved_without_them(
+    tiny_config, tiny_tokenizer, name, arguments, given
+):
+    cls = getattr(albert_tf, name)
+    model = cls(
+        AlbertBackbone(tiny_config),
+        preprocessor=cls.preprocessor_cls(tiny_tokenizer, 24),
+        **arguments,
+    )
+    model.backbone.enable_lora(2)
+    for variable in model.trainable_variables:
+        if "lora" in variable.path:
+            variable.assign(keras.random.normal(variable.shape, seed=1))
+    x = keras.utils.unpack_x_y_sample_weight(model.preprocessor(*given))[0]
+    inputs = {name: x[name] for name in model.input}
+    with tf.GradientTape() as tape:
+        outputs = model(inputs)
+        loss = sum(
+            tf.reduce_sum(out) for out in keras.tree.flatten(outputs) if out.dtype.is_floating
+        )
+    moved = zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    )
+    assert all(gradient is not None for v, gradient in moved if "lora" in v.path)
+    copy = copy_of(model)
+    assert not [v for v in copy.weights if "lora" in v.path]
+    for ours, theirs in zip(*map(keras.tree.flatten, (copy(inputs), outputs)), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)  # float32, large additions
 
 
 def test_dropout_of_the_encoder_is_set_without_touching_a_weight(settings):
