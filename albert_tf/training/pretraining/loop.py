@@ -140,7 +140,7 @@ class Loop:
         scored = [
             (row["step"], row[name])
             for row in self.run.rows
-            if row["split"] == "held_out" and math.isfinite(row.get(name) or math.nan)
+            if row["split"] == "held_out" and row.get(name) is not None and math.isfinite(row[name])
         ]
         return max(scored, key=lambda pair: sign * pair[1], default=None)
 

@@ -43,7 +43,7 @@ def pretrain(settings, show=True) -> dict | None:
         ArithmeticError: the loss or a weight stopped being a finite number.
         WorkerLost: another worker is gone.
     """
-    records = RecordSet.open(settings.records)
+    records = _open_records(settings)
     backend = open_backend(settings, records)
     # Not before: TensorFlow's cluster takes SIGTERM for itself when it begins.
     with stop_requests() as requests:
@@ -51,6 +51,17 @@ def pretrain(settings, show=True) -> dict | None:
             stop_when_input_ends()
         with backend.errors_named(), _open_run(settings, records, backend) as run:
             return _train(settings, records, backend, run, requests, show)
+
+
+def _open_records(settings):
+    records = RecordSet.open(settings.records)
+    if records.objective == "none" and settings.best_by.startswith("sentence_order"):
+        raise ValueError(
+            f"best_by must be a measure of what is trained: got {settings.best_by}, and "
+            f"{settings.records} has one segment a row (objective none). Use masked_lm_accuracy, "
+            "masked_lm_loss or loss."
+        )
+    return records
 
 
 def open_backend(settings, records):
@@ -76,7 +87,7 @@ def open_backend(settings, records):
 
 def describe(settings) -> dict:
     """Sizes of data, model and training, as JSON values, before anything is written."""
-    records = RecordSet.open(settings.records)
+    records = _open_records(settings)
     num_workers = settings.workers
     if num_workers is not None:
         # None of them is started, and a model is the same on one device.

@@ -86,6 +86,12 @@ def test_of_losses_the_lowest_is_the_best(tmp_path):
     assert loop.checkpoints.best() == {"step": 2, "score": 1.0}
 
 
+def test_of_scores_that_are_all_nothing_the_first_is_the_best(tmp_path):
+    loop = new_loop(tmp_path, Adding([0.0, 0.0, 0.0]))
+    loop.train(0, [])
+    assert loop.checkpoints.best() == {"step": 2, "score": 0.0}
+
+
 def test_a_sum_goes_on_over_a_break(tmp_path):
     whole = new_loop(tmp_path / "whole", Adding([0.1] * 3), log_every=4)
     whole.train(0, [])

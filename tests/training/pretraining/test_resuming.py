@@ -4,6 +4,7 @@
 refused where a run goes on.
 """
 
+import dataclasses
 import json
 import shutil
 
@@ -69,4 +70,14 @@ def test_other_settings_and_fewer_steps_than_done_are_refused(eventful, whole, t
 def test_a_batch_that_does_not_split_evenly_is_refused(settings, tmp_path):
     with pytest.raises(ValueError, match="got 8 rows, 1 devices and 3 micro_batches. A batch_size"):
         pretrain(settings(tmp_path / "run", micro_batches=3), show=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_best_by_a_measure_that_there_is_none_of_is_refused(settings, records, tmp_path):
+    copy = shutil.copytree(records, tmp_path / "records")
+    manifest = copy / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"objective": "sop"', '"objective": "none"'))
+    chosen = settings(tmp_path / "run", best_by="sentence_order_accuracy")
+    with pytest.raises(ValueError, match="got sentence_order_accuracy, and .*objective none"):
+        pretrain(dataclasses.replace(chosen, records=copy), show=False)
     assert not (tmp_path / "run").exists()
