@@ -18,6 +18,8 @@ from albert_tf.training.jobs.rows import training_rows, write_lines, write_rows
 from albert_tf.training.jobs.starts import saved_class, task_on
 from albert_tf.training.report import Compared
 
+SCORES = ("bleu", "chrf")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceToSequence(Job):
@@ -30,6 +32,11 @@ class SequenceToSequence(Job):
         length_penalty: of beams; see `LengthBeamSampler`.
         ignore_case: whether scores take capitals for small letters: for a vocabulary that has
             only these.
+        metrics: of `SCORES`, the first one picks the best weights; empty for BLEU. Of short texts,
+            such as titles, chrF tells more: many share no four words with what is expected.
+
+    Raises:
+        ValueError: a metric that does not exist.
     """
 
     model_class = "seq2seq_lm"
@@ -39,6 +46,14 @@ class SequenceToSequence(Job):
     num_beams: int = 1
     length_penalty: float = 1.0
     ignore_case: bool = False
+    metrics: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for name in self.metrics:
+            if name not in SCORES:
+                raise ValueError(
+                    f"There is no metric {name!r} for written texts: choose of {', '.join(SCORES)}."
+                )
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads pairs: sources as `texts`, targets as `text_pairs`.
@@ -162,13 +177,23 @@ class SequenceToSequence(Job):
             `bleu` and `chrf`, from 0 to 100, with sacrebleu's own settings (13a, chrF2); and
             `length_ratio`, words written over words expected.
         """
-        written = [row["prediction"] for row in rows]
-        return text_scores(written, examples.text_pairs, ignore_case=self.ignore_case)
+        return self._scores([row["prediction"] for row in rows], examples)
 
     def baselines(self, train, dev, model=None) -> dict[str, dict[str, float]]:
-        """What it takes no model to score: `copy`, the source as the answer."""
-        scored = text_scores(dev.texts, dev.text_pairs, ignore_case=self.ignore_case)
-        return {"copy": scored}
+        """What it takes no model to score.
+
+        Returns:
+            The scores of `copy`, the source as the answer; and of `beginning`, its first words, as
+            many as the answers of the training have on average.
+        """
+        num_words = round(np.mean([len(text.split()) for text in train.text_pairs]))
+        beginnings = [" ".join(text.split()[:num_words]) for text in dev.texts]
+        ways = {"copy": dev.texts, "beginning": beginnings}
+        return {way: self._scores(texts, dev) for way, texts in ways.items()}
+
+    def _scores(self, written, examples):
+        found = text_scores(written, examples.text_pairs, ignore_case=self.ignore_case)
+        return {name: found[name] for name in dict.fromkeys((*self.metrics, *found))}
 
     def compare(self, row):
         """By chrF of the one sentence."""

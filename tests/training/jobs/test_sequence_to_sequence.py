@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from albert_tf.data.tables import Examples
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.tasks.writing import LengthBeamSampler
 from albert_tf.training.jobs.sequence_to_sequence import SequenceToSequence, text_scores
@@ -59,10 +60,23 @@ def test_scores_are_those_of_sacrebleu():
         text_scores(["a"], [])
 
 
-def test_the_source_is_the_baseline(folder):
-    job = SequenceToSequence(source="en", target="de")
-    pairs = job.read_data(folder / "train")
-    assert job.baselines(pairs, pairs)["copy"]["bleu"] < 20
+def test_the_source_and_its_beginning_are_the_baselines():
+    train = Examples(["x"] * 2, ["two words", "here are four words"])
+    dev = Examples(["the cat sat on the mat and slept"], ["the cat sat"])
+    found = SequenceToSequence().baselines(train, dev)
+    assert found["copy"]["length_ratio"] == pytest.approx(8 / 3)
+    assert found["beginning"]["chrf"] == pytest.approx(100.0)  # three words
+
+
+def test_the_first_of_the_metrics_leads():
+    dev = Examples(["the cat sat"], ["the cat sat"])
+    rows = [{"prediction": "the cat sat"}]
+    assert list(SequenceToSequence().score(rows, dev)) == ["bleu", "chrf", "length_ratio"]
+    job = SequenceToSequence(metrics=("chrf",))
+    assert list(job.score(rows, dev)) == ["chrf", "bleu", "length_ratio"]
+    assert list(job.baselines(dev, dev)["copy"]) == ["chrf", "bleu", "length_ratio"]
+    with pytest.raises(ValueError, match="no metric 'rouge' for written texts: choose of bleu, ch"):
+        SequenceToSequence(metrics=("rouge",))
 
 
 def test_texts_are_answered_in_their_places(folder, tiny_config, tiny_tokenizer, tmp_path):
