@@ -10,8 +10,6 @@ import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import shtab
-
 import albert_tf
 from albert_tf.quiet import load_tensorflow
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
@@ -83,13 +81,40 @@ def read_recipe(name) -> dict:
     return values
 
 
+class _PrintCompletion(argparse.Action):
+    """Prints what a shell needs; shtab is loaded here alone, as small environments have none."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            import shtab
+        except ModuleNotFoundError:
+            parser.error("--print-completion needs the package shtab: pip install shtab")
+        if values not in shtab.SUPPORTED_SHELLS:
+            known = ", ".join(shtab.SUPPORTED_SHELLS)
+            parser.error(f"--print-completion must be one of {known}: got {values}")
+        for flag in _flags_of(parser):
+            if flag.type is Path:
+                flag.complete = shtab.FILE
+        print(shtab.complete(parser, values))
+        parser.exit(0)
+
+
+def _flags_of(parser):
+    """The flags of a parser and of its verbs."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from _flags_of(verb)
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="albert-tf", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=_version())
     parser.add_argument(
         "--print-completion",
-        action=shtab.completion_action(),
-        choices=shtab.SUPPORTED_SHELLS,
+        action=_PrintCompletion,
+        metavar="SHELL",
         default=argparse.SUPPRESS,
         help="what a shell needs to complete verbs and flags",
     )
@@ -133,9 +158,7 @@ def _add_flag(parser, field):
     else:
         choices = field.metadata.get("choices")
         metavar = None if choices else kind.__name__.upper()
-        added = parser.add_argument(name, type=kind, choices=choices, metavar=metavar, **shared)
-        if kind is Path:
-            added.complete = shtab.FILE
+        parser.add_argument(name, type=kind, choices=choices, metavar=metavar, **shared)
         if field.metadata.get("may_lead"):
             # Without a type, which argparse would apply to the mark for no value; `build` has it.
             shared = {"default": argparse.SUPPRESS, "help": f"the same as {name}"}

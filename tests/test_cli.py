@@ -65,7 +65,7 @@ def test_help_loads_nothing_heavy():
         "import sys\nfrom albert_tf.cli import main\n"
         "try: main(['finetune', '--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'rich'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'rich', 'shtab'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -104,6 +104,7 @@ def test_the_examples_of_a_verb_are_commands_that_it_takes(line):
         (["albert-tf", "fin"], ["finetune"]),
         (["albert-tf", "export", "--quantiz"], ["--quantization"]),
         (["albert-tf", "export", "--format", "tf"], ["tflite"]),
+        (["albert-tf", "vocab", "--out", "comp"], ["completion"]),
     ],
 )
 def test_bash_completes_verbs_and_flags(words, offered, capsys, tmp_path):
@@ -116,6 +117,15 @@ def test_bash_completes_verbs_and_flags(words, offered, capsys, tmp_path):
     )
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (done.stdout.split(), done.stderr) == (offered, "")
+
+
+@pytest.mark.parametrize(("shell", "message"), [("bash", "pip install shtab"), ("cmd", "got cmd")])
+def test_completion_that_cannot_be_had_is_told(shell, message, monkeypatch, capsys):
+    if shell == "bash":
+        monkeypatch.setitem(sys.modules, "shtab", None)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["--print-completion", shell])
+    assert message in capsys.readouterr().err
 
 
 def test_flags_become_values_of_the_right_kind(greet):
