@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import albert_tf
+from albert_tf.json_object import read_json_object
 from albert_tf.quiet import load_tensorflow
 from albert_tf.training.fields import as_values, build, is_required, item_of, key_of, kinds_of
 from albert_tf.verbs.examples import EXAMPLES
@@ -71,12 +72,7 @@ def read_recipe(name) -> dict:
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in RECIPES.glob("*.json")))
         raise FileNotFoundError(f"There is no recipe file {name}. Recipes by name: {shipped}.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"The recipe {path} must hold a JSON object: {error}.") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"The recipe {path} must hold a JSON object of values.")
+    values = read_json_object(path)
     values.pop("about", None)
     return values
 

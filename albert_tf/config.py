@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from albert_tf.json_object import read_json_object
 from albert_tf.staging import new_file
 
 PRESETS = Path(__file__).parent / "presets"
@@ -135,14 +136,7 @@ class AlbertConfig:
             FileNotFoundError: no such file.
             ValueError: not a JSON object, or a key or value that cannot be right.
         """
-        content = Path(path).read_bytes()
-        try:
-            values = json.loads(content.decode("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} must hold a JSON object: {error}.") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold a JSON object: got {type(values).__name__}.")
-        return cls.from_dict(values)
+        return cls.from_dict(read_json_object(path))
 
     @classmethod
     def from_dict(cls, values):

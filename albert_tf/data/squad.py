@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_tf.data.rows import read_rows
+from albert_tf.json_object import read_json_object
 
 
 class Answer(NamedTuple):
@@ -171,34 +172,6 @@ def check_answer(context, answer, where) -> None:
         f"{where}: the answer {_short(text)} must stand at character {start} of its context: "
         f"there stands {_short(found)}. {hint}"
     )
-
-
-def read_json_object(path) -> dict:
-    """Reads a file that is one JSON object.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is not UTF-8 or not JSON (with the place), or not an object.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
-    content = Path(path).read_bytes()
-    try:
-        value = json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: byte 0x{content[error.start]:02x} at position {error.start} (line "
-            f"{content[: error.start].count(10) + 1}) is not UTF-8. Convert the file first, for "
-            "example with `iconv -f latin1 -t utf-8`."
-        ) from error
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}. Is the "
-            "file complete?"
-        ) from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} must be one JSON object: got a {type(value).__name__}.")
-    return value
 
 
 def _question(path, qa, context, place, labelled):

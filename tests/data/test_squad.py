@@ -79,7 +79,7 @@ def test_an_id_that_comes_twice_is_refused(file):
         (b'{"data": [\n{"title": }]}', "line 2, column 11: not JSON"),
         (b'{"data": [', "not JSON.*complete"),
         (b'{"data":\n "Zo\xeb"}', r"byte 0xeb at position 13 \(line 2\) is not UTF-8"),
-        (b"[]", "must be one JSON object: got a list"),
+        (b"[]", "must hold a JSON object: got a list"),
         (b'{"date": []}', "the file must have a list under 'data'"),
         (b'{"data": []}', "has no questions"),
     ],
