@@ -26,6 +26,7 @@ class Embeddings(Job):
         text, text_pair: columns of the texts.
         label: column of how alike they are, a number; None where every pair belongs together.
         max_score: the score of texts that mean the same; the least is 0. STS-B has 5.
+        header: whether the first row of a TSV or CSV file names its columns.
         objective: `contrastive`, to tell the partner from all others of a batch, or `cosine`, to
             come near the score.
         min_positive: with `contrastive`, a pair with a lower score is not trained on.
@@ -37,6 +38,7 @@ class Embeddings(Job):
     text: str = "text"
     text_pair: str = "text_pair"
     label: str | None = None
+    header: bool = True
     max_score: float = 5.0
     objective: str = "contrastive"
     min_positive: float = 4.0
@@ -58,7 +60,7 @@ class Embeddings(Job):
         """
         label = self.label if with_answers else None
         columns = {"text": self.text, "text_pair": self.text_pair, "label": label}
-        examples = read_examples(path, problem="regression", **columns)
+        examples = read_examples(path, problem="regression", header=self.header, **columns)
         if examples.labels is None:
             return examples
         outside = np.flatnonzero((examples.labels < 0) | (examples.labels > self.max_score))

@@ -19,6 +19,7 @@ class FillMask(Job):
 
     Args:
         text: name or index of the column of texts; a `.txt` file has a text a line.
+        header: whether the first row of a TSV or CSV file names its columns.
         top_k: words to answer with.
     """
 
@@ -28,11 +29,12 @@ class FillMask(Job):
     wants_full_batches = True  # the masks of a batch are set in a frame of one size
 
     text: str = "text"
+    header: bool = True
     top_k: int = 5
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads the texts of a `.txt`, TSV, CSV or JSON-lines file."""
-        return read_examples(rows_of(path), text=self.text, label=None)
+        return read_examples(rows_of(path), text=self.text, label=None, header=self.header)
 
     def ask(self, *, text) -> Examples:
         """Texts with masks from the command line."""

@@ -29,6 +29,7 @@ class SentenceOrder(Job):
     Args:
         text, text_pair: columns of the passages.
         label: column that says `in_order` or `swapped`.
+        header: whether the first row of a TSV or CSV file names its columns.
     """
 
     model_class = "pretrainer"
@@ -37,6 +38,7 @@ class SentenceOrder(Job):
     text: str = "text"
     text_pair: str = "text_pair"
     label: str = "label"
+    header: bool = True
 
     def read_data(self, path, with_answers=True, class_names=None) -> Examples:
         """Reads pairs from a TSV, CSV or JSON-lines file."""
@@ -46,6 +48,7 @@ class SentenceOrder(Job):
             text_pair=self.text_pair,
             label=self.label if with_answers else None,
             class_names=CLASS_NAMES,
+            header=self.header,
         )
 
     def ask(self, *, text, text_pair) -> Examples:

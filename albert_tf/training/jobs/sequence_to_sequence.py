@@ -28,6 +28,7 @@ class SequenceToSequence(Job):
     Args:
         source, target: columns of a table; or the ends of the names of two files whose lines
             belong together, such as `en` and `de`; see `read_data`.
+        header: whether the first row of a TSV or CSV file names its columns.
         num_beams: of the answers; 1 writes greedily.
         length_penalty: of beams; see `LengthBeamSampler`.
         ignore_case: whether scores take capitals for small letters: for a vocabulary that has
@@ -43,6 +44,7 @@ class SequenceToSequence(Job):
 
     source: str = "source"
     target: str = "target"
+    header: bool = True
     num_beams: int = 1
     length_penalty: float = 1.0
     ignore_case: bool = False
@@ -72,7 +74,7 @@ class SequenceToSequence(Job):
         if (files := self._files_of_lines(path)) is None:
             column = "text" if Path(path).name.removesuffix(".gz").endswith(".txt") else self.source
             pair = self.target if with_answers else None
-            return read_examples(path, text=column, text_pair=pair, label=None)
+            return read_examples(path, text=column, text_pair=pair, label=None, header=self.header)
         sources = read_rows(files[0], format="lines").column("text")
         if not with_answers:
             return Examples(sources)

@@ -43,6 +43,22 @@ def test_an_unknown_task_is_told_the_closest():
         find_task("squat")
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("text-classification", {"text": "0", "label": "2"}),
+        ("embeddings", {"text": "0", "text_pair": "1"}),
+        ("sequence-to-sequence", {"source": "0", "target": "1"}),
+        ("fill-mask", {"text": "0"}),
+        ("sentence-order", {"text": "0", "text_pair": "1", "label": "2"}),
+    ],
+)
+def test_tables_without_names_of_columns_are_read_by_their_numbers(tmp_path, name, columns):
+    (tmp_path / "d.tsv").write_text("a film\ta story\tin_order\nlight\tdull\tswapped\n")
+    job, _ = TASKS[name].job({"header": False, **columns})
+    assert job.read_data(tmp_path / "d.tsv").texts == ["a film", "light"]
+
+
 def test_files_of_a_data_set_go_by_several_names(tmp_path):
     (tmp_path / "eng.testa").write_text("Paris I-LOC\n")
     row = TASKS["conll-2003"]
