@@ -19,11 +19,14 @@ class DiskFull(OSError):
 
 @contextlib.contextmanager
 def full_disk_named(path):
-    """Within it, a full disk raises `DiskFull` with the path, which the system leaves out."""
+    """Within it, a full disk raises `DiskFull` with the path, which the system leaves out.
+
+    Of two of them the outer one has the last word: what is within is often a temporary name.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL or isinstance(error, DiskFull):
+        if error.errno not in FULL:
             raise
         raise DiskFull(
             error.errno, f"The disk is full: {path} could not be written. Make room and try again."

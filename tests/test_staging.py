@@ -42,7 +42,8 @@ def test_an_error_leaves_no_file_behind_and_the_old_one_whole(tmp_path):
 def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path, make):
     # What Python raises where a write fails: it knows no path.
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(DiskFull) as error, make(tmp_path / "out"):
+    inner = tmp_path / "inner"  # as where something that is staged stages its own files
+    with pytest.raises(DiskFull) as error, make(tmp_path / "out"), make(inner):
         raise full
     message = f"The disk is full: {tmp_path / 'out'} could not be written. Make room and try again."
     assert (str(error.value), error.value.errno) == (message, errno.ENOSPC)
