@@ -12,7 +12,11 @@ _ABBREVIATIONS = frozenset(
 )
 _LONGEST_ABBREVIATION = 10  # with the marks before it
 # Begins with a plain set of characters: a look behind would be tried at every position.
-_END = re.compile(r"""[.!?…]["'”’)\]]* (?=["'“‘(\[]?[A-Z0-9À-ÖØ-Þ])""")
+_END = re.compile(
+    r"""[.!?…。！？｡](?:"""
+    r"""(?<=[.!?…])["'”’)\]]* (?=["'“‘(\[]?[A-Z0-9À-ÖØ-Þ])"""
+    r"""|(?<=[。！？｡])[。！？｡…"'”’」』）)】》\]]* ?)"""
+)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -20,7 +24,9 @@ def split_sentences(text: str) -> list[str]:
 
     A sentence ends in `.`, `!`, `?` or `…` when white space and then a capital, a digit or an
     opening quote or bracket follow, unless the last word is a known abbreviation or a single
-    capital letter, as in "J. Smith". What is still longer than `MAX_CHARACTERS` is cut at spaces.
+    capital letter, as in "J. Smith". The stops of Chinese and Japanese, 。！？, always end one,
+    with the quotes and brackets that close behind them. What is still longer than
+    `MAX_CHARACTERS` is cut at spaces.
 
     Args:
         text: prose of one paragraph or more; line breaks count as white space.
@@ -33,12 +39,13 @@ def split_sentences(text: str) -> list[str]:
     for end in _END.finditer(text):
         if end[0] == ". " and _is_abbreviated(text, end.start()):
             continue
-        sentences.append(text[start : end.end() - 1])
+        sentences.append(text[start : end.end()].rstrip())
         start = end.end()
-    sentences.append(text[start:])
+    if start < len(text):
+        sentences.append(text[start:])
     if len(text) > MAX_CHARACTERS:
         return [part for sentence in sentences for part in _short_parts(sentence)]
-    return sentences if text else []
+    return sentences
 
 
 def _is_abbreviated(text, stop):

@@ -13,6 +13,11 @@ from albert_tf.data.sentences import MAX_CHARACTERS, split_sentences
         ("It is 3.14 or so. no capital", ["It is 3.14 or so. no capital"]),
         ("  Over\n two   lines.\tThen ", ["Over two lines.", "Then"]),
         (" \n ", []),
+        ("今天下雨。你去吗？不去！3点", ["今天下雨。", "你去吗？", "不去！", "3点"]),
+        (
+            "“走吧！”他说。 A dog（真的？！）Yes.",
+            ["“走吧！”", "他说。", "A dog（真的？！）", "Yes."],
+        ),
     ],
 )
 def test_sentences_end_where_a_reader_would_say(text, sentences):
@@ -27,7 +32,7 @@ def test_text_without_ends_is_cut_at_spaces_and_nothing_is_lost():
     assert all(part.startswith("word") for part in parts[:12])
 
 
-@pytest.mark.parametrize("part", ["Mr. ", "A. ", '"', ".", " ", "? ", "a"])
+@pytest.mark.parametrize("part", ["Mr. ", "A. ", '"', ".", " ", "? ", "a", "。", "”。"])
 def test_half_a_megabyte_of_one_thing_takes_no_time(part):
     # Quadratic search would take minutes; the suite's patience is the measure.
     split_sentences("A" + part * (400_000 // len(part)))
