@@ -12,29 +12,38 @@ import tensorflow as tf
 from albert_tf.config import PRESETS
 from albert_tf.staging import new_file
 from albert_tf.text.nested import as_ids, as_text, map_ids, map_text
+from albert_tf.text.published_style import published_style
 from albert_tf.text.sentencepiece_model import CONTROL, SentencePieceModel
 from albert_tf.text.sentencepiece_ops import SentencePieceOps
+from albert_tf.text.vocabulary import read_vocabulary
+from albert_tf.text.wordpiece_model import WordPieceModel
+from albert_tf.text.wordpiece_ops import WordPieceOps
 
-VOCABULARY_FILE = "vocabulary.spm"
 PUBLISHED_VOCABULARY = "spiece.model"
 
 
 @keras.saving.register_keras_serializable("albert_tf")
 class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
-    """Turns raw text into SentencePiece ids, with the original's clean-up, inside the graph.
+    """Turns raw text into SentencePiece or WordPiece ids, inside the graph.
 
-    The clean-up (`text/cleanup.py`) and the digit-comma rule ("3," is "3" and ",") are those of
-    google-research/albert, so that the published checkpoints see the ids they were trained
-    on. Everything is an op: it runs in `tf.data`, in a SavedModel and in TF Serving.
+    The ids are those of google-research/albert's `tokenization.py`, so that the published
+    checkpoints see what they were trained on. English and multilingual ones have a SentencePiece
+    model: its clean-up (`text/cleanup.py`) and the digit-comma rule ("3," is "3" and ",") belong to
+    it. Chinese ones have a WordPiece `vocab.txt`: each ideograph and each sign of punctuation is a
+    word, other words are cut into the longest pieces (`text/wordpiece_cleanup.py`). The content of
+    the file says which it is. Everything is an op: it runs in `tf.data`, in a SavedModel and in TF
+    Serving.
 
     Special tokens are found in the vocabulary: `start_token` [CLS], `end_token` [SEP],
-    `mask_token` [MASK], `pad_token` <pad>, `unk_token` <unk>, each with its `..._id`. Text that
-    spells them gives ordinary ids: only a caller can put a special token into a sequence.
+    `mask_token` [MASK], `pad_token` <pad> or [PAD], `unk_token` <unk> or [UNK], each with its
+    `..._id`. Text that spells them gives ordinary ids: only a caller can put a special token into
+    a sequence.
 
     Args:
-        proto: path of a SentencePiece `.model` file, or its bytes.
-        lowercase: whether letters become small; the published English models want it.
-        keep_accents: whether combining marks stay; the published English models drop them.
+        proto: path of a SentencePiece `.model` file or of a `vocab.txt`, or its bytes.
+        lowercase: whether letters become small; the published English and Chinese models want it.
+        keep_accents: whether combining marks stay; the published models drop them. With WordPiece
+            they go together with capitals, as in the original: `lowercase=False` keeps them, too.
 
     Call arguments:
         inputs: text, as a string, nested lists, an array, a tensor or a ragged tensor.
@@ -51,7 +60,7 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         super().__init__(**{"dtype": "int32", **kwargs})
         self.lowercase = lowercase
         self.keep_accents = keep_accents
-        self.file_assets = [VOCABULARY_FILE]
+        self.file_assets = [SentencePieceModel.preset_file]
         self._model = None
         self._add_special_token("[CLS]", "start_token")
         self._add_special_token("[SEP]", "end_token")
@@ -62,25 +71,30 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
             self.set_proto(proto)
 
     def set_proto(self, proto):
-        """Takes the vocabulary from a `.model` file or its bytes; errors as in the constructor."""
-        model = SentencePieceModel(proto)
-        missing = [token for token in self.special_tokens if token not in model.ids]
-        if missing:
-            raise ValueError(
-                f"The vocabulary must hold the special tokens [CLS] [SEP] [MASK] <pad> <unk>: "
-                f"{model.source} lacks {' '.join(sorted(missing))}. Train it with "
-                "control_symbols [CLS],[SEP],[MASK] and pad_id 0, unk_id 1."
-            )
-        special_ids = [model.ids[token] for token in self.special_tokens if token != self.unk_token]
-        hidden_ids = np.union1d(model.of_type(CONTROL), special_ids)
+        """Takes the vocabulary from a file or its bytes; errors as in the constructor."""
+        model = read_vocabulary(proto)
+        names = ("start_token", "end_token", "mask_token", "pad_token", "unk_token")
+        for name, token in zip(names, model.special, strict=True):
+            setattr(self, name, token)
+        hidden_ids = [model.ids[token] for token in model.special if token != self.unk_token]
+        kind = WordPieceOps
+        if isinstance(model, SentencePieceModel):
+            kind, hidden_ids = SentencePieceOps, np.union1d(model.of_type(CONTROL), hidden_ids)
         with tf.init_scope(), tf.device("cpu"):
-            self._ops = SentencePieceOps(model, hidden_ids, self.lowercase, self.keep_accents)
+            self._ops = kind(model, hidden_ids, self.lowercase, self.keep_accents)
         self._model = model
+        self.file_assets = [model.preset_file]
         self._update_special_token_ids()
 
     @property
+    def vocabulary(self) -> SentencePieceModel | WordPieceModel:
+        """What the file says of its pieces."""
+        self._check_vocabulary()
+        return self._model
+
+    @property
     def proto(self):
-        """The serialized SentencePiece model as bytes, or None before there is one."""
+        """The bytes of the vocabulary's file, or None before there is one."""
         return self._model and self._model.proto
 
     def __call__(self, inputs, *args, **kwargs):
@@ -95,6 +109,19 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         self._check_vocabulary()
         with tf.device("cpu"):
             return map_text(self._ops.encode, as_text(inputs))
+
+    def clean(self, inputs):
+        """Gives text as the vocabulary knows it: small letters, without accents, and so on.
+
+        Args:
+            inputs: string tensor `(num_texts,)`.
+
+        Returns:
+            string tensor `(num_texts,)`, which gives the ids that `inputs` give.
+        """
+        self._check_vocabulary()
+        with tf.device("cpu"):
+            return self._ops.clean(inputs)
 
     def tokenize_beginning(self, inputs, num_tokens):
         """Gives the ids of text, and of a very long one no more than its beginning.
@@ -119,7 +146,7 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         Positions count Unicode characters (Python's string indices) of the text as given,
         before any clean-up. A piece covers the accents that were stripped from its letters,
         and never the space before it; a lone "▁" has an empty span. Pieces cut from one
-        character ("½" is "1", "⁄", "2") share its span.
+        character ("½" is "1", "⁄", "2") share its span. [UNK] covers its whole word.
 
         Args:
             inputs: as in the call.
@@ -136,7 +163,8 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         """Turns ids back into (cleaned) text.
 
         Padding, [CLS], [SEP], [MASK] and other control pieces are skipped; <unk> shows as
-        " ⁇ ", SentencePiece's sign for lost text.
+        " ⁇ ", SentencePiece's sign for lost text, and [UNK] as it is. Spaces of WordPiece, which
+        the ids do not tell, are put between words that are neither ideographs nor punctuation.
 
         Args:
             inputs: int ids, the last dimension holding the tokens of one text: nested lists,
@@ -157,7 +185,7 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
             return map_ids(self._ops.decode, ids)
 
     def token_to_id(self, token):
-        """Gives the id of a piece; that of <unk> if the vocabulary lacks it."""
+        """Gives the id of a piece; that of `unk_token` if the vocabulary lacks it."""
         self._check_vocabulary()
         token = token.decode("utf-8") if isinstance(token, bytes) else token
         return self._model.ids.get(token, self._model.ids[self.unk_token])
@@ -184,19 +212,30 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
         return {
             **super().get_config(),
             "proto": None,
+            "vocabulary_file": self.file_assets[0],
             "lowercase": self.lowercase,
             "keep_accents": self.keep_accents,
         }
 
+    @classmethod
+    def from_config(cls, config):
+        """A tokenizer without its vocabulary, which `load_assets` reads."""
+        config = dict(config)
+        # Before there was WordPiece, the config did not name the file.
+        vocabulary_file = config.pop("vocabulary_file", SentencePieceModel.preset_file)
+        tokenizer = super().from_config(config)
+        tokenizer.file_assets = [vocabulary_file]
+        return tokenizer
+
     def save_assets(self, dir_path):
         """Writes the vocabulary into an existing directory."""
         self._check_vocabulary()
-        with new_file(Path(dir_path) / VOCABULARY_FILE, overwrite=True) as staged:
+        with new_file(Path(dir_path) / self.file_assets[0], overwrite=True) as staged:
             staged.write_bytes(self.proto)
 
     def load_assets(self, dir_path):
         """Reads the vocabulary that `save_assets` wrote."""
-        self.set_proto(Path(dir_path) / VOCABULARY_FILE)
+        self.set_proto(Path(dir_path) / self.file_assets[0])
 
     @classmethod
     def from_preset(cls, preset, config_file="tokenizer.json", **kwargs):
@@ -249,30 +288,3 @@ class AlbertTokenizer(keras_hub.tokenizers.Tokenizer):
                 f"Ids must lie in the vocabulary, 0 to {size - 1}: got {ids.min()} to "
                 f"{ids.max()}. Were they made with another vocabulary?"
             )
-
-
-def published_style(directory) -> dict:
-    """What the `tokenizer_config.json` in a directory says of the style of its vocabulary.
-
-    Args:
-        directory: of Hugging Face's files. Without the file, as beside the original's, or without
-            the keys the style is that of the published English models.
-
-    Returns:
-        `lowercase` and `keep_accents`, as `AlbertTokenizer` takes them.
-
-    Raises:
-        ValueError: the file holds no JSON object.
-    """
-    path, values = Path(directory) / "tokenizer_config.json", {}
-    if path.is_file():
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} must hold a JSON object: {error}.") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold a JSON object: got {type(values).__name__}.")
-    return {
-        "lowercase": values.get("do_lower_case", True),
-        "keep_accents": values.get("keep_accents", False),
-    }

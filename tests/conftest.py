@@ -63,6 +63,37 @@ def tiny_tokenizer(tiny_proto):
 
 
 @pytest.fixture(scope="session")
+def tiny_vocab_txt():
+    """Bytes of a WordPiece vocabulary of 88 pieces, as many as the tiny SentencePiece model has."""
+    pieces = [
+        "[PAD]",
+        "[unused1]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *"我爱北京天安门今雨去不你好一，。！？（）",
+    ]
+    pieces += [
+        *",.!?'-#[]()",
+        "the",
+        "cat",
+        "##s",
+        "##ing",
+        "un",
+        "##able",
+        "he",
+        "##llo",
+        "𠀀",
+        "##我",
+        "1",
+    ]
+    letters = "abcdefghilmnoprstuvy"
+    pieces += [*letters, *(f"##{letter}" for letter in letters if letter != "s"), "##1"]
+    return "".join(f"{piece}\n" for piece in pieces).encode()
+
+
+@pytest.fixture(scope="session")
 def tiny_config():
     """A configuration small enough for a test and with no two sizes alike."""
     return AlbertConfig(

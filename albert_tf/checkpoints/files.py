@@ -10,7 +10,11 @@ from albert_tf.config import PRESETS
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH_SUFFIXES = (".bin", ".pth", ".pt")
-PRESET_VOCABULARY = Path("assets", "tokenizer", "vocabulary.spm")
+_VOCABULARIES = (("*.model", "spiece.model", "30k-clean.model"), ("*vocab*.txt", "vocab.txt"))
+PRESET_VOCABULARIES = ("vocabulary.spm", "vocabulary.txt")
+VOCABULARY_NAMES = (
+    "spiece.model, 30k-clean.model, another *.model, vocab.txt or another *vocab*.txt"
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def find_config(files):
 
 
 def vocabulary_of(checkpoint):
-    """The SentencePiece model that belongs to a checkpoint of any kind.
+    """The vocabulary that belongs to a checkpoint of any kind.
 
     Args:
         checkpoint: as for `find_checkpoint`.
@@ -159,32 +163,49 @@ def vocabulary_of(checkpoint):
         CheckpointError: several files could be it.
     """
     files = find_checkpoint(checkpoint)
-    found = files.directory / PRESET_VOCABULARY
-    if files.kind != "preset":
-        found = find_vocabulary(files.directory)
-    if found is None or not found.is_file():
-        raise FileNotFoundError(f"The checkpoint in {files.directory} has no vocabulary beside it.")
+    found = vocabulary_beside(files)
+    if found is None:
+        raise FileNotFoundError(
+            f"The checkpoint in {files.directory} has no vocabulary beside it: looked for "
+            f"{'one of a preset' if files.kind == 'preset' else VOCABULARY_NAMES}."
+        )
     return found
 
 
+def vocabulary_beside(files):
+    """The vocabulary of a checkpoint, or None.
+
+    Args:
+        files: `CheckpointFiles`.
+
+    Raises:
+        CheckpointError: several files could be it.
+    """
+    if files.kind != "preset":
+        return find_vocabulary(files.directory)
+    assets = files.directory / "assets" / "tokenizer"
+    return next((assets / n for n in PRESET_VOCABULARIES if (assets / n).is_file()), None)
+
+
 def find_vocabulary(directory):
-    """The SentencePiece model beside a published checkpoint, or None.
+    """The vocabulary beside a published checkpoint, or None.
+
+    A SentencePiece model goes before a `vocab.txt`: a listing of its pieces may have that name.
 
     Raises:
         CheckpointError: several files could be it.
     """
     for place in _places(directory):
-        for name in ("spiece.model", "30k-clean.model"):
-            if (place / name).is_file():
-                return place / name
-        others = sorted(place.glob("*.model"))
-        if len(others) > 1:
-            raise CheckpointError(
-                f"Several files could be the vocabulary: {', '.join(map(str, others))}. Call the "
-                "right one spiece.model."
-            )
-        if others:
-            return others[0]
+        for pattern, *usual in _VOCABULARIES:
+            named = [place / name for name in usual if (place / name).is_file()]
+            found = named[:1] or sorted(place.glob(pattern))
+            if len(found) > 1:
+                raise CheckpointError(
+                    f"Several files could be the vocabulary: {', '.join(map(str, found))}. Call "
+                    f"the right one {usual[0]}."
+                )
+            if found:
+                return found[0]
     return None
 
 

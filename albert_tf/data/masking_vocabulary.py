@@ -6,55 +6,44 @@ import numpy as np
 
 from albert_tf.data.masking import word_starts
 from albert_tf.text.sentencepiece_model import SentencePieceModel
+from albert_tf.text.vocabulary import read_vocabulary
+from albert_tf.text.wordpiece_model import WordPieceModel
 
 
 class MaskingVocabulary(NamedTuple):
     """What masking must know of a vocabulary.
 
     Args:
-        start_id, end_id, pad_id, mask_id: ids of [CLS], [SEP], <pad> and [MASK].
+        start_id, end_id, mask_id, pad_id: ids of [CLS], [SEP], [MASK], and <pad> or [PAD].
         ordinary_ids: int array, the ids of all pieces that are not special.
         word_starts: bool `(vocab_size,)`, True for pieces that open a word.
     """
 
     start_id: int
     end_id: int
-    pad_id: int
     mask_id: int
+    pad_id: int
     ordinary_ids: np.ndarray
     word_starts: np.ndarray
 
     @classmethod
-    def from_tokenizer(cls, tokenizer) -> "MaskingVocabulary":
-        """Reads it off an `AlbertTokenizer`."""
-        special = (
-            tokenizer.start_token_id,
-            tokenizer.end_token_id,
-            tokenizer.pad_token_id,
-            tokenizer.mask_token_id,
-        )
-        size = tokenizer.vocabulary_size()
-        pieces = [tokenizer.id_to_token(i) for i in range(size)]
-        return cls._from_pieces(pieces, special, tokenizer.unk_token_id)
-
-    @classmethod
-    def from_sentencepiece(cls, proto) -> "MaskingVocabulary":
-        """Reads it off a SentencePiece model (path or bytes), without TensorFlow.
+    def read(cls, vocabulary) -> "MaskingVocabulary":
+        """Reads it off a vocabulary (path or bytes), without TensorFlow.
 
         Raises:
-            ValueError: it is no SentencePiece model, or lacks a special piece of ALBERT.
+            FileNotFoundError, ValueError: see `read_vocabulary`.
         """
-        model = SentencePieceModel(proto)
-        names = ("[CLS]", "[SEP]", "<pad>", "[MASK]", "<unk>")
-        if missing := [name for name in names if name not in model.ids]:
-            raise ValueError(
-                f"The vocabulary must hold the special pieces {' '.join(names)}: {model.source} "
-                f"lacks {' '.join(missing)}. `albert-tf vocab` trains one that has them."
-            )
-        *special, unk_id = (model.ids[name] for name in names)
-        return cls._from_pieces(model.pieces, special, unk_id)
+        return cls.of(read_vocabulary(vocabulary))
 
     @classmethod
-    def _from_pieces(cls, pieces, special, unk_id):
-        ordinary = np.setdiff1d(np.arange(len(pieces)), [*special, unk_id])
-        return cls(*special, ordinary.astype(np.int32), word_starts(pieces))
+    def of(cls, model: SentencePieceModel | WordPieceModel) -> "MaskingVocabulary":
+        """What masking must know of a vocabulary that was read."""
+        *special, unknown_id = (model.ids[piece] for piece in model.special)
+        ordinary = np.setdiff1d(np.arange(len(model.pieces)), [*special, unknown_id])
+        return cls(*special, ordinary.astype(np.int32), _word_starts(model))
+
+
+def _word_starts(model):
+    if isinstance(model, SentencePieceModel):
+        return word_starts(model.pieces)
+    return np.array([model.begins_word(piece) for piece in model.pieces], bool)

@@ -15,7 +15,8 @@ from albert_tf.data.record_files import RecordError, check_frames
 from albert_tf.data.record_rows import RowLimits, check_shard
 
 MANIFEST_FILE = "manifest.json"
-VOCABULARY_FILE = "vocabulary.model"
+# What `albert-tf prepare` calls its copy of a vocabulary, by the kind.
+VOCABULARY_FILES = ("vocabulary.model", "vocabulary.txt")
 FORMAT_VERSION = 1
 TRAIN, HELD_OUT = "train", "held_out"
 OBJECTIVES = ("sop", "nsp", "none")
@@ -49,12 +50,14 @@ class RecordSet:
     Args:
         directory: where it stands.
         settings: how the records were made, as `albert-tf prepare` wrote it down.
-        vocabulary_sha256, vocabulary_size: of the vocabulary that the ids belong to.
+        vocabulary_file: the copy of the vocabulary that the ids belong to.
+        vocabulary_sha256, vocabulary_size: of that vocabulary.
         splits: name -> `Split`.
     """
 
     directory: Path
     settings: dict
+    vocabulary_file: Path
     vocabulary_sha256: str
     vocabulary_size: int
     splits: dict[str, Split]
@@ -67,7 +70,7 @@ class RecordSet:
 
         Args:
             directory: what `albert-tf prepare` wrote.
-            vocabulary: path or bytes of the SentencePiece model that training will use; None
+            vocabulary: path or bytes of the vocabulary that training will use; None
                 takes the copy in the directory.
 
         Raises:
@@ -87,7 +90,7 @@ class RecordSet:
         for split in records.splits.values():
             for shard in split.shards:
                 _check_size(shard)
-        records.check_vocabulary(directory / VOCABULARY_FILE)
+        records.check_vocabulary(records.vocabulary_file)
         if vocabulary is not None:
             records.check_vocabulary(vocabulary)
         return records
@@ -119,7 +122,7 @@ class RecordSet:
     @functools.cached_property
     def vocabulary(self) -> MaskingVocabulary:
         """What masking must know of the vocabulary, read from the copy in the directory."""
-        return MaskingVocabulary.from_sentencepiece(self.directory / VOCABULARY_FILE)
+        return MaskingVocabulary.read(self.vocabulary_file)
 
     def split(self, name: str) -> Split:
         """Gives a split by its name.
@@ -160,7 +163,7 @@ class RecordSet:
         """Raises `RecordError` unless the ids of the records belong to this vocabulary.
 
         Args:
-            vocabulary: path or bytes of a SentencePiece model.
+            vocabulary: path or bytes of one.
         """
         if isinstance(vocabulary, bytes):
             source, proto = "the vocabulary of training", vocabulary
@@ -171,7 +174,7 @@ class RecordSet:
             raise RecordError(
                 f"The vocabulary must be the one that {self.directory} was prepared with: "
                 f"{source} has sha256 {sha256}, the manifest says {self.vocabulary_sha256}. Train "
-                f"with {self.directory / VOCABULARY_FILE}, or prepare the records again."
+                f"with {self.vocabulary_file}, or prepare the records again."
             )
 
     def check(self, decode: bool = True):
@@ -231,9 +234,16 @@ def _from_manifest(cls, directory: Path, manifest: dict) -> RecordSet:
                 f"{directory / MANIFEST_FILE}: {name} must be a whole number of at least 1: got "
                 f"{settings[name]!r}."
             )
+    file = manifest["vocabulary"].get("file", VOCABULARY_FILES[0])
+    if file not in VOCABULARY_FILES:
+        raise RecordError(
+            f"{directory / MANIFEST_FILE}: the vocabulary must be one of "
+            f"{', '.join(VOCABULARY_FILES)}: got {file!r}."
+        )
     return cls(
         directory=directory,
         settings=settings,
+        vocabulary_file=directory / file,
         vocabulary_sha256=manifest["vocabulary"]["sha256"],
         vocabulary_size=manifest["vocabulary"]["size"],
         splits={name: _split(directory, name, entry) for name, entry in manifest["splits"].items()},

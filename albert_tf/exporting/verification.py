@@ -16,6 +16,7 @@ TOLERANCES = {"float32": 1e-4, "bfloat16": 5e-2}
 # What our graphs use of tensorflow-text; all of it is in 2.12.1, which TF Serving 2.18 and 2.19
 # have inside.
 TEXT_OPS = {
+    "FastWordpieceTokenizeWithOffsets",
     "NormalizeUTF8",
     "RegexSplitWithOffsets",
     "SentencepieceOp",

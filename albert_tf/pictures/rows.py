@@ -35,11 +35,12 @@ def _row(row, tokenizer):
     parts = []
     for place in range(int(row["padding_mask"].sum())):
         seen = tokenizer.id_to_token(int(row["token_ids"][place]))
-        shown = escape(seen.replace("▁", " "))
+        word, stands_apart, _ = tokenizer.vocabulary.form(seen)
+        shown = " " * stands_apart + escape(word)
         if place in wanted:
             true = tokenizer.id_to_token(int(wanted[place]))
             kind = "[MASK]" if seen == "[MASK]" else "itself" if seen == true else "another"
-            true = f"<small>{escape(true.replace('▁', ''))}</small>"
+            true = f"<small>{escape(tokenizer.vocabulary.form(true).word)}</small>"
             shown = " " + _HIDDEN.format(_COLOURS[kind], f"{shown.strip()} {true}")
         elif seen in ("[CLS]", "[SEP]"):
             shown = f' <b style="color:#888">{shown}</b>'

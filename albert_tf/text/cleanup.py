@@ -24,7 +24,7 @@ import tensorflow_text as tf_text
 from albert_tf.text.bounds import beginning
 
 
-def _character_class(code_points):
+def character_class(code_points):
     """Writes sorted code points as the inside of an RE2 character class."""
     # Neighbours share the difference between value and rank.
     runs = itertools.groupby(enumerate(code_points), lambda ranked: ranked[1] - ranked[0])
@@ -34,9 +34,9 @@ def _character_class(code_points):
 
 # No whitespace or combining mark lies beyond these planes: shown by the test of all code points.
 _PLANES = range(0x20000)
-_SPACES = _character_class([p for p in _PLANES if chr(p).isspace()])
-_OTHER_SPACES = _character_class([p for p in _PLANES if chr(p).isspace() and chr(p) != " "])
-_MARKS = _character_class([p for p in _PLANES if unicodedata.combining(chr(p))])
+_SPACES = character_class([p for p in _PLANES if chr(p).isspace()])
+_OTHER_SPACES = character_class([p for p in _PLANES if chr(p).isspace() and chr(p) != " "])
+_MARKS = character_class([p for p in _PLANES if unicodedata.combining(chr(p))])
 
 # Capitals of Unicode 14 (Glagolitic, Latin, Vithkuqi), and how far off their small letters are.
 _CAPITALS_SINCE_14 = {
@@ -45,7 +45,7 @@ _CAPITALS_SINCE_14 = {
     **dict.fromkeys((*range(0x1058C, 0x10593), 0x10594, 0x10595), 0x27),
 }
 # RE2 takes encoded surrogates for characters; UTF-8 forbids them.
-_RARE = _character_class(sorted((0, *range(0xD800, 0xE000), *_CAPITALS_SINCE_14)))
+_RARE = character_class(sorted((0, *range(0xD800, 0xE000), *_CAPITALS_SINCE_14)))
 
 
 def clean_text(text, lowercase=True, keep_accents=False, num_bytes=None):
@@ -64,14 +64,28 @@ def clean_text(text, lowercase=True, keep_accents=False, num_bytes=None):
     Returns:
         string tensor `(num_texts,)`, valid UTF-8.
     """
-    ordinary = tf.reduce_all(tf.strings.regex_full_match(text, f"[^{_RARE}]*"))
-    # Invalid UTF-8, NUL and the newest capitals are so rare that one look pays.
+    return by_rarity(
+        text, lambda text, lower: _clean(text, lower, keep_accents, num_bytes), lowercase
+    )
+
+
+def by_rarity(text, clean, lowercase):
+    """Cleans text with what is fast for ordinary characters, or with what is right for all.
+
+    Invalid UTF-8, NUL and the newest capitals are so rare that one look pays.
+
+    Args:
+        text: string tensor `(num_texts,)`.
+        clean: function of valid text and of one that makes letters small, as `str.lower` does.
+        lowercase: False gives `clean` one that leaves them as they are.
+
+    Returns:
+        What `clean` gives.
+    """
     return tf.cond(
-        ordinary,
-        lambda: _clean(text, _lower if lowercase else tf.identity, keep_accents, num_bytes),
-        lambda: _clean(
-            repair(text), _lower_rare if lowercase else tf.identity, keep_accents, num_bytes
-        ),
+        tf.reduce_all(tf.strings.regex_full_match(text, f"[^{_RARE}]*")),
+        lambda: clean(text, _lower if lowercase else tf.identity),
+        lambda: clean(repair(text), _lower_rare if lowercase else tf.identity),
     )
 
 

@@ -7,7 +7,7 @@ the standard library and NumPy, and so is a specification to port.
 import unicodedata
 from typing import NamedTuple
 
-from albert_tf.text.unigram import NORMAL, WORD_START, UnigramModel
+from albert_tf.text.unigram import NORMAL, SPECIAL, WORD_START, UnigramModel
 
 
 class Token(NamedTuple):
@@ -40,17 +40,20 @@ class DeviceTokenizer:
     def __init__(self, proto, lowercase=True, keep_accents=False):
         self.model = UnigramModel(proto)
         self.lowercase, self.keep_accents = lowercase, keep_accents
-        missing = [t for t in ("[CLS]", "[SEP]", "<pad>", "<unk>") if t not in self.model.ids]
+        missing = [t for t in SPECIAL if t not in self.model.ids and t != SPECIAL.mask]
         if missing:
             raise ValueError(f"The vocabulary lacks the special tokens {' '.join(missing)}.")
-        self.start_id, self.end_id = self.model.ids["[CLS]"], self.model.ids["[SEP]"]
-        self.pad_id, self.unknown_id = self.model.ids["<pad>"], self.model.ids["<unk>"]
-        self.mask_id = self.model.ids.get("[MASK]")
+        ids = [self.model.ids.get(piece) for piece in SPECIAL]
+        self.start_id, self.end_id, self.mask_id, self.pad_id, self.unknown_id = ids
         self._splits = self._digit_comma_splits()
 
     def encode(self, text):
         """Ids of raw text, a str or UTF-8 bytes."""
         return [token.id for token in self.tokenize(text)]
+
+    def clean(self, text):
+        """The text as the vocabulary was trained on it."""
+        return clean(repaired(text), self.lowercase, self.keep_accents)[0]
 
     def tokenize(self, text):
         """Tokens of raw text.

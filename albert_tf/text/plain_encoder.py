@@ -11,6 +11,7 @@ import unicodedata
 
 import numpy as np
 
+from albert_tf.text.plain_wordpiece import PlainWordPieceEncoder
 from albert_tf.text.sentencepiece_model import SentencePieceModel
 
 # Beyond the Basic Multilingual Plane a character class is a list that is walked: 20 times slower.
@@ -48,19 +49,27 @@ def _without_marks(text):
     return text
 
 
+def encoder_of(model, lowercase=True, keep_accents=False):
+    """The encoder for a vocabulary of either kind: `PlainEncoder` or `PlainWordPieceEncoder`.
+
+    Args:
+        model: from `read_vocabulary`.
+        lowercase, keep_accents: see `AlbertTokenizer`.
+    """
+    kind = PlainEncoder if isinstance(model, SentencePieceModel) else PlainWordPieceEncoder
+    return kind(model, lowercase, keep_accents)
+
+
 class PlainEncoder:
     """Turns many texts into ids at once.
 
     Args:
-        proto: path of a SentencePiece `.model` file, or its bytes.
+        model: `SentencePieceModel`.
         lowercase, keep_accents: see `AlbertTokenizer`.
-
-    Raises:
-        FileNotFoundError, ValueError: see `SentencePieceModel`.
     """
 
-    def __init__(self, proto, lowercase=True, keep_accents=False):
-        self.model = SentencePieceModel(proto)
+    def __init__(self, model: SentencePieceModel, lowercase=True, keep_accents=False):
+        self.model = model
         self._clean = (lowercase, keep_accents)
         splits = self.model.digit_comma_splits()
         spelled = [splits.get(i, [i]) for i in range(len(self.model.pieces))]

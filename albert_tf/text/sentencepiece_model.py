@@ -1,14 +1,15 @@
 """What a SentencePiece model file says about its pieces, read once in Python."""
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import sentencepiece
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError
 
-WORD_START = "▁"
+from albert_tf.text.pieces import PieceForm, read_file
+from albert_tf.text.unigram import SPECIAL, WORD_START, behind_mask, form
+
 UNIGRAM, CHAR = 1, 4
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 
@@ -63,8 +64,13 @@ class SentencePieceModel:
             tokenize otherwise than the `sentencepiece` package does.
     """
 
+    special = SPECIAL
+    advice = "`albert-tf vocab` trains one that has them."
+    # In records and TFLite files, and in presets.
+    file_name, preset_file = "vocabulary.model", "vocabulary.spm"
+
     def __init__(self, proto):
-        self.source, self.proto = _read_proto(proto)
+        self.source, self.proto = read_file(proto)
         self._model = _parse(self.source, self.proto)
         _check_graph_op_agrees(self.source, self._model)
         self.processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
@@ -78,6 +84,14 @@ class SentencePieceModel:
     def is_symbol(self, piece):
         """Whether a piece is a symbol of the user, which no rule changes."""
         return self._model.pieces[self.ids[piece]].type == USER_DEFINED
+
+    def form(self, piece) -> PieceForm:
+        """How a piece reads in running text."""
+        return form(piece)
+
+    def behind_mask(self, index) -> int | None:
+        """The id of a piece where it follows a mask without a space; None for no piece."""
+        return behind_mask(self, index)
 
     @property
     def charsmap(self):
@@ -184,17 +198,6 @@ class SentencePieceModel:
         )
 
 
-def _read_proto(proto):
-    if isinstance(proto, bytes):
-        return f"the vocabulary of {len(proto)} bytes", proto
-    path = Path(proto)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The vocabulary must be a SentencePiece .model file: {path} is not a file."
-        )
-    return str(path), path.read_bytes()
-
-
 def _parse(source, proto):
     model = _model_class()()
     try:
@@ -202,8 +205,8 @@ def _parse(source, proto):
     except DecodeError as error:
         raise ValueError(
             f"The vocabulary must be a SentencePiece .model file: {source} cannot be parsed "
-            f"({error}). The .vocab file beside it is only a listing; a cut-off download looks "
-            "like this too."
+            f"({error}), and is no WordPiece vocab.txt with a line [CLS] either. The .vocab file "
+            "beside a .model is only a listing; a cut-off download looks like this too."
         ) from error
     if not model.pieces:
         raise ValueError(

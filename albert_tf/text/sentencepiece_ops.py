@@ -38,6 +38,10 @@ class SentencePieceOps:
             autograph=False,  # nothing to convert, and looking for it takes three times as long
         )
 
+    def clean(self, text):
+        """Gives text, string `(num_texts,)`, as the vocabulary was trained on it."""
+        return clean_text(text, self._lowercase, self._keep_accents)
+
     def encode(self, text):
         """Gives the ids of raw text.
 
@@ -47,7 +51,7 @@ class SentencePieceOps:
         Returns:
             int32 ragged `(num_texts, num_tokens)`.
         """
-        return self._encode_cleaned(clean_text(text, self._lowercase, self._keep_accents))
+        return self._encode_cleaned(self.clean(text))
 
     def encode_beginning(self, text, num_tokens):
         """Gives the ids of raw text, of a very long one as many as `num_tokens` or more.
@@ -92,7 +96,7 @@ class SentencePieceOps:
         bytes in the cleaned text; each id covers a known number of them.
         """
         text = repair(text)
-        cleaned = clean_text(text, self._lowercase, self._keep_accents)
+        cleaned = self.clean(text)
         ids = self._encode_cleaned(cleaned)
         is_space, starts, ends = self._align(cleaned, *align_cleaned(text, self._keep_accents))
         num_covered = tf.gather(tf.constant(self._model.alignment_lengths()), ids.values)

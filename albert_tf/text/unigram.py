@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_tf.text.charsmap import Charsmap
+from albert_tf.text.pieces import PieceForm, SpecialPieces
 
 WORD_START = "▁"
+SPECIAL = SpecialPieces("[CLS]", "[SEP]", "[MASK]", "<pad>", "<unk>")
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
 # What the package takes off the worst score for a character that is no piece.
 UNKNOWN_PENALTY = 10.0
@@ -172,6 +174,30 @@ class UnigramModel:
     def encode(self, text):
         """Ids of text, without any clean-up."""
         return [piece.id for piece in self.cut(self.normalize(text)[0])]
+
+    def form(self, piece) -> PieceForm:
+        """How a piece reads in running text."""
+        return form(piece)
+
+    def behind_mask(self, index) -> int | None:
+        """The id of a piece where it follows a mask without a space; None for no piece."""
+        return behind_mask(self, index)
+
+
+def form(piece) -> PieceForm:
+    """How a piece reads in running text."""
+    begins = piece.startswith(WORD_START)
+    return PieceForm(piece.removeprefix(WORD_START), begins, not begins)
+
+
+def behind_mask(model, index) -> int | None:
+    """The id of a piece where it follows a mask without a space.
+
+    That is the same letters without "▁", or the piece itself where the vocabulary lacks those;
+    None for "▁" alone.
+    """
+    letters = model.pieces[index].removeprefix(WORD_START)
+    return model.ids.get(letters, index) if letters else None
 
 
 def _float32(number):

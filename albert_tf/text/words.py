@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from albert_tf.text.basic_characters import CHINESE
 from albert_tf.text.cleanup import repair
 
 # Letters with what is written on and in them; numbers keep commas, words keep hyphens, dots and
@@ -12,12 +13,15 @@ _NUMBER = r"\p{N}+(?:[,.:/-]\p{N}+)+"
 _INNER = r"[.'’&@/:=?%+~#-]"
 _WORD = rf"[@#]?(?:{_NUMBER}|{_LETTER}+)(?:{_INNER}+{_LETTER}+)*"
 _WORD_OR_SIGN = rf"{_WORD}|[^\s\p{{Z}}\p{{C}}]"
+_IDEOGRAPH = "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in CHINESE) + "]"
+_SIGN = "□"
 
 
 def word_spans(text):
     """Divides text into words, about as corpora of entities do.
 
-    "Paris, (U.S.-based) @anna's" is Paris | , | ( | U.S.-based | ) | @anna's.
+    "Paris, (U.S.-based) @anna's" is Paris | , | ( | U.S.-based | ) | @anna's. Ideographs are words
+    of their own: 去北京 is 去 | 北 | 京.
 
     Args:
         text: string tensor `(num_texts,)`; invalid UTF-8 counts as U+FFFD.
@@ -26,7 +30,9 @@ def word_spans(text):
         starts, ends: int64 ragged `(num_texts, num_words)`, positions in characters (Python's
         string indices); ends are exclusive.
     """
-    parts, _, _ = tf_text.regex_split_with_offsets(repair(text), _WORD_OR_SIGN, _WORD_OR_SIGN)
+    # Only places are asked for: a sign in the stead of an ideograph has the same.
+    text = tf.strings.regex_replace(repair(text), _IDEOGRAPH, _SIGN)
+    parts, _, _ = tf_text.regex_split_with_offsets(text, _WORD_OR_SIGN, _WORD_OR_SIGN)
     lengths = parts.with_values(
         tf.cast(tf.strings.length(parts.values, unit="UTF8_CHAR"), tf.int64)
     ).with_row_splits_dtype(tf.int64)

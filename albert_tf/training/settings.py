@@ -36,7 +36,8 @@ class ReadingOptions:
         "with --early-exit: leave once so many depths more agree (all depths)", default=None
     )
     metrics: tuple[str, ...] | None = flag(
-        "scores of a classifier; the first one picks the best weights", default=None
+        "scores of a classifier, or of written texts; the first one picks the best weights",
+        default=None,
     )
 
 
@@ -108,7 +109,9 @@ class FineTuneSettings(TaskOptions):
     config: str | dict | None = flag(
         "start from random weights: configuration file or preset name", default=None
     )
-    vocab: Path | None = flag("SentencePiece .model, where the start has none", default=None)
+    vocab: Path | None = flag(
+        "SentencePiece .model or WordPiece vocab.txt, where the start has none", default=None
+    )
     train_vocab: int | None = flag(
         "train a vocabulary of so many pieces on the training texts", default=None
     )
@@ -155,9 +158,7 @@ class FineTuneSettings(TaskOptions):
         choices=PRECISIONS,
         default="float32",
     )
-    strategy: str = flag(
-        "one device, or mirrored on all of this machine", choices=STRATEGIES, default="one"
-    )
+    strategy: str = flag("one device, or mirrored on all of this machine", default="one")
     seed: int = flag("of all chance: weights, order, dropout, held-out rows", default=0)
     seeds: int = flag("runs, each with a seed of its own; their median is told", default=1)
 
@@ -179,6 +180,12 @@ class FineTuneSettings(TaskOptions):
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"accumulate must divide batch_size: got {self.accumulate} and {self.batch_size}."
+            )
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"strategy must be one or mirrored: got {self.strategy}. Fine-tuning runs on the "
+                "devices of one machine; several machines, and TPUs, are for `albert-tf pretrain`, "
+                "whose model --from takes. Different seeds may run on a machine each."
             )
         if self.accumulate > 1 and self.strategy != "one":
             raise ValueError(

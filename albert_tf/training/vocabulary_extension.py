@@ -64,10 +64,17 @@ def extend(model_path, texts: Iterable[str], out, num_pieces, *, max_sentences=1
     Raises:
         FileExistsError: `out` exists and is not empty.
         FileNotFoundError: there is no model or no vocabulary.
-        ValueError: there is no text, or it has no piece that would save a token.
+        ValueError: there is no text, or it has no piece that would save a token, or the vocabulary
+            is WordPiece.
     """
     refuse_existing(out)
     tokenizer = tokenizer_beside(model_path)
+    if not isinstance(tokenizer.vocabulary, SentencePieceModel):
+        raise ValueError(
+            f"Only SentencePiece vocabularies are extended: {model_path} has a WordPiece "
+            "vocab.txt, whose pieces have no probabilities to choose by. It spells any word of "
+            "known letters: go on pretraining with it as it is, `albert-tf pretrain --from`."
+        )
     style = {"lowercase": tokenizer.lowercase, "keep_accents": tokenizer.keep_accents}
     lines = _lines(texts, max_sentences, **style)
     found = new_pieces(lines, SentencePieceModel(tokenizer.proto), num_pieces)
@@ -207,7 +214,8 @@ def load_pretrainer(path) -> tuple[AlbertPretrainer, list[str]]:
 
 def count_tokens(lines, proto, lowercase, keep_accents) -> int:
     """How many tokens a vocabulary spells cleaned texts with."""
-    return len(PlainEncoder(proto, lowercase, keep_accents).encode(lines)[0])
+    model = SentencePieceModel(proto)
+    return len(PlainEncoder(model, lowercase, keep_accents).encode(lines)[0])
 
 
 def _lines(texts, max_sentences, lowercase, keep_accents):

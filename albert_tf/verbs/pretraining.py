@@ -63,8 +63,8 @@ class Prepare:
 
     texts: tuple[str, ...] = flag("text files, folders (walked) or patterns; also .gz")
     vocabulary: Path = flag(
-        "SentencePiece .model file, as `albert-tf vocab` writes it; or a checkpoint that has one, "
-        "such as books_small"
+        "SentencePiece .model file, as `albert-tf vocab` writes it, or WordPiece vocab.txt; or a "
+        "checkpoint that has one, such as books_small"
     )
     out: str = flag("new directory; unfinished work stands beside it under OUT.partial")
     sequence_length: int = flag("longest row in tokens, special ones included", default=128)

@@ -17,7 +17,9 @@ class Convert:
     out: Path = flag("new directory")
     format: str = flag("to write", choices=("hf", "tf1", "keras_hub", "preset"))
     task: str | None = flag("text_classifier, backbone, ... (default: what it holds)", default=None)
-    vocab: Path | None = flag("SentencePiece .model to put beside the weights", default=None)
+    vocab: Path | None = flag(
+        "SentencePiece .model or vocab.txt to put beside the weights", default=None
+    )
     dtype: str = flag(
         "of the weights in the file; float16 with hf only",
         choices=("float32", "float16"),

@@ -20,7 +20,7 @@ def random_rows(vocabulary, rng, num_rows=200):
 
 @pytest.mark.parametrize("law", LAWS, ids=["published", "single tokens", "all"])
 def test_many_rows_are_masked_as_each_row_alone(law, tiny_proto):
-    vocabulary = MaskingVocabulary.from_sentencepiece(tiny_proto)
+    vocabulary = MaskingVocabulary.read(tiny_proto)
     rng = np.random.default_rng(0)
     rows, firsts = random_rows(vocabulary, rng)
     keys = rng.integers(1 << 64, size=len(rows), dtype=np.uint64)

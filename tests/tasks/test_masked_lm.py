@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.pretrainer import AlbertPretrainer
-from albert_tf.tasks.fill_mask import put_pieces
 from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.tasks.masked_lm import AlbertMaskedLM
 from albert_tf.tasks.masked_lm_preprocessor import AlbertMaskedLMPreprocessor
 from albert_tf.tasks.saving import save_checkpoint
+from albert_tf.text.filling import put_pieces
+from albert_tf.text.unigram import form
 
 TEXTS = ["the cat sat on the mat", "a dull story that never finds its end", "plot the array"]
 
@@ -81,9 +82,9 @@ def test_masks_are_set_by_the_key_alone(preprocessor):
 
 
 def test_pieces_go_into_the_text_as_it_was_given():
-    assert put_pieces("The  [MASK] IS [MASK].", ["▁cat", "▁big"]) == "The  cat IS big."
-    assert put_pieces("un[MASK] [MASK]", ["▁do", "ing"]) == "un doing"
-    assert put_pieces('"[MASK]" ([MASK])', ["▁a", None]) == '"a" ([MASK])'
+    assert put_pieces("The  [MASK] IS [MASK].", ["▁cat", "▁big"], form) == "The  cat IS big."
+    assert put_pieces("un[MASK] [MASK]", ["▁do", "ing"], form) == "un doing"
+    assert put_pieces('"[MASK]" ([MASK])', ["▁a", None], form) == '"a" ([MASK])'
 
 
 def test_words_for_masks_come_with_their_chances(model, preprocessor):

@@ -3,7 +3,8 @@ import random
 import numpy as np
 import pytest
 
-from albert_tf.text.plain_encoder import PlainEncoder, clean_lines
+from albert_tf.text.plain_encoder import clean_lines, encoder_of
+from albert_tf.text.vocabulary import read_vocabulary
 from albert_tf.tokenizer import AlbertTokenizer
 
 LINES = [
@@ -28,18 +29,21 @@ def published(shared):
 
 
 @pytest.mark.parametrize("settings", [(True, False), (False, True)], ids=["uncased", "cased"])
-def test_ids_are_those_of_the_tokenizer(published, settings):
+@pytest.mark.parametrize("name", ["spm/30k-clean.model", "zh/vocab.txt"])
+def test_ids_are_those_of_the_tokenizer(shared, name, settings):
     lines = LINES + random_lines()
-    ids, ends = PlainEncoder(published, *settings).encode(lines)
-    ragged = AlbertTokenizer(published, *settings)(lines)
+    path = shared / "data" / name
+    ids, ends = encoder_of(read_vocabulary(path), *settings).encode(lines)
+    ragged = AlbertTokenizer(path, *settings)(lines)
     np.testing.assert_array_equal(ends, ragged.row_splits[1:])
     np.testing.assert_array_equal(ids, ragged.values)
 
 
 def test_no_text_gives_no_ids(tiny_proto):
-    ids, ends = PlainEncoder(tiny_proto).encode([])
+    encoder = encoder_of(read_vocabulary(tiny_proto))
+    ids, ends = encoder.encode([])
     assert len(ids) == len(ends) == 0
-    assert [list(part) for part in PlainEncoder(tiny_proto).encode([""])] == [[], [0]]
+    assert [list(part) for part in encoder.encode([""])] == [[], [0]]
 
 
 def test_marks_beyond_the_common_plane_go_too():
@@ -54,7 +58,7 @@ def test_ids_are_those_of_the_tokenizer_on_real_text(published, shared):
         books = (archive.extractfile(m) for m in archive if m.name.endswith(".md"))
         lines = [line for _, book in zip(range(40), books, strict=False) for line in book]
     lines = [squeezed for line in lines if (squeezed := " ".join(line.decode().split()))]
-    ids, ends = PlainEncoder(published).encode(lines)
+    ids, ends = encoder_of(read_vocabulary(published)).encode(lines)
     ragged = AlbertTokenizer(published)(lines)
     assert len(lines) > 50_000
     np.testing.assert_array_equal(ends, ragged.row_splits[1:])

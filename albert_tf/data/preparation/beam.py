@@ -19,13 +19,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from albert_tf.data.preparation.blocks import blocks_of, count_rows, sorted_portions, sorted_rows
 from albert_tf.data.preparation.corpus import deal_tasks, find_files, is_remote
-from albert_tf.data.preparation.manifest import MANIFEST, VOCABULARY, build_manifest
-from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of, read_vocabulary
+from albert_tf.data.preparation.manifest import MANIFEST, build_manifest
+from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of
 from albert_tf.data.preparation.rows import RowMaker
 from albert_tf.data.preparation.settings import PreparationSettings
 from albert_tf.data.preparation.shards import shard_name, write_shard
 from albert_tf.data.preparation.staged import StagedPreparation
 from albert_tf.staging import refuse_existing
+from albert_tf.text.vocabulary import read_vocabulary
 
 RUNNERS = ("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner")
 # Beam's DirectRunner tries to download another runner first, which knows no number of workers.
@@ -45,7 +46,7 @@ def prepare_with_beam(
     Args:
         texts, out: see `prepare`; also paths of Beam's file systems. On those `out` is written
             in place, its manifest last: without it the records are not whole.
-        vocabulary: a local SentencePiece `.model` file.
+        vocabulary: a local SentencePiece `.model` file or WordPiece `vocab.txt`.
         settings: see `PreparationSettings`.
         runner: one of `RUNNERS`.
         beam_options: options of Beam and of the runner, as `name=value` or `name`.
@@ -58,16 +59,16 @@ def prepare_with_beam(
         FileNotFoundError, ValueError: the text, the vocabulary or the settings are of no use.
         ChildProcessError: the pipeline failed; the message has the reason.
     """
-    proto, vocabulary_size = read_vocabulary(vocabulary)
+    vocabulary = read_vocabulary(vocabulary)
     options = pipeline_options(runner, beam_options)
     FileSystems.set_options(options)
     files = find_files(texts, settings.format, _match)
     check_held_out(files, settings)
     out = str(out)
     place = _RemotePlace(out) if is_remote(out) else _LocalPlace(out)
-    with place.open(plan_of(files, proto, settings)):
+    with place.open(plan_of(files, vocabulary.proto, settings)):
         pipeline = beam.Pipeline(options=options)
-        build_pipeline(pipeline, deal_tasks(files), settings, proto, place)
+        build_pipeline(pipeline, deal_tasks(files), settings, vocabulary.proto, place)
         try:
             pipeline.run().wait_until_finish()
         except RuntimeError as error:  # carries the whole traceback of a worker as its text
@@ -76,8 +77,8 @@ def prepare_with_beam(
         result = json.loads(place.read("result.json"))
         counts = Counter(result["counts"])
         check_shards(counts, settings, place.discard)
-        manifest = build_manifest(settings, proto, vocabulary_size, counts, result["entries"])
-        place.finish(manifest, proto)
+        manifest = build_manifest(settings, vocabulary, counts, result["entries"])
+        place.finish(manifest, vocabulary)
     return manifest
 
 
@@ -194,8 +195,8 @@ class _LocalPlace:
     def read(self, name):
         return (self._staged.path / name).read_text(encoding="utf-8")
 
-    def finish(self, manifest, proto):
-        self._staged.finish(manifest, proto)
+    def finish(self, manifest, vocabulary):
+        self._staged.finish(manifest, vocabulary)
 
     def discard(self):
         self._staged.discard()
@@ -230,9 +231,9 @@ class _RemotePlace:
         with _open(f"{self._out}.partial/{name}") as file:
             return file.read()
 
-    def finish(self, manifest, proto):
-        with FileSystems.create(f"{self._out}/{VOCABULARY}") as file:
-            file.write(proto)
+    def finish(self, manifest, vocabulary):
+        with FileSystems.create(f"{self._out}/{vocabulary.file_name}") as file:
+            file.write(vocabulary.proto)
         with FileSystems.create(f"{self._out}/{MANIFEST}") as file:
             file.write((json.dumps(manifest, indent=2) + "\n").encode("utf-8"))
         FileSystems.delete([f"{self._out}.partial/result.json"])

@@ -3,20 +3,24 @@
 import hashlib
 
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
+from albert_tf.text.sentencepiece_model import SentencePieceModel
+from albert_tf.text.wordpiece_model import WordPieceModel
 
 FORMAT_VERSION = 1
-MANIFEST, VOCABULARY = "manifest.json", "vocabulary.model"
+MANIFEST = "manifest.json"
 
 
 def build_manifest(
-    settings: PreparationSettings, vocabulary: bytes, size: int, counts: dict, entries: dict
+    settings: PreparationSettings,
+    vocabulary: SentencePieceModel | WordPieceModel,
+    counts: dict,
+    entries: dict,
 ) -> dict:
     """Puts the manifest together.
 
     Args:
         settings: of the preparation.
-        vocabulary: bytes of the SentencePiece file.
-        size: its number of pieces.
+        vocabulary: whose ids the records hold.
         counts: of the text, summed over all documents.
         entries: for each split, those of its shards in order.
     """
@@ -34,9 +38,9 @@ def build_manifest(
         "format_version": FORMAT_VERSION,
         "settings": settings.as_dict(),
         "vocabulary": {
-            "file": VOCABULARY,
-            "sha256": hashlib.sha256(vocabulary).hexdigest(),
-            "size": size,
+            "file": vocabulary.file_name,
+            "sha256": hashlib.sha256(vocabulary.proto).hexdigest(),
+            "size": len(vocabulary.pieces),
         },
         "text": {name: counts.get(name, 0) for name in ("characters", "sentences", "tokens")},
         "splits": splits,

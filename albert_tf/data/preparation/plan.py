@@ -3,33 +3,20 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
-from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.preparation.corpus import TextFile
 from albert_tf.data.preparation.rows import held_out_chance
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
 
 
-def read_vocabulary(path: str | Path) -> tuple[bytes, int]:
-    """Reads a SentencePiece file: its bytes, and the number of its pieces.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no SentencePiece model, or lacks a special piece.
-    """
-    size = len(MaskingVocabulary.from_sentencepiece(path).word_starts)  # looks for special pieces
-    return Path(path).read_bytes(), size
-
-
-def plan_of(files: list[TextFile], proto: bytes, settings: PreparationSettings) -> dict:
+def plan_of(files: list[TextFile], vocabulary: bytes, settings: PreparationSettings) -> dict:
     """All that the bytes depend on, as JSON values; of the texts, names, sizes and times."""
     text = "\n".join(f"{file.name} {file.size} {file.modified}" for file in files)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return {
         **settings.as_dict(),
         "texts": f"{len(files)} files, digest {digest[:16]}",
-        "vocabulary": hashlib.sha256(proto).hexdigest(),
+        "vocabulary": hashlib.sha256(vocabulary).hexdigest(),
     }
 
 

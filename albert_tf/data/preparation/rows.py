@@ -19,7 +19,8 @@ from albert_tf.data.preparation.examples import serialize_example
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
 from albert_tf.data.sentence_order import SentenceBounds, draw_segments
 from albert_tf.data.sentences import split_sentences
-from albert_tf.text.plain_encoder import PlainEncoder
+from albert_tf.text.plain_encoder import encoder_of
+from albert_tf.text.vocabulary import read_vocabulary
 
 BATCH_CHARACTERS = 1 << 22
 
@@ -44,17 +45,17 @@ class RowMaker:
 
     Args:
         settings: see `PreparationSettings`.
-        vocabulary: path of a SentencePiece `.model` file, or its bytes.
+        vocabulary: path or bytes of one, see `read_vocabulary`.
     """
 
     def __init__(self, settings: PreparationSettings, vocabulary):
         self._settings = settings
         self._law = settings.masking_law()
-        self._encoder = PlainEncoder(vocabulary, settings.lowercase, settings.keep_accents)
-        model = self._encoder.model
-        self._start_id, self._end_id = model.ids["[CLS]"], model.ids["[SEP]"]
+        model = read_vocabulary(vocabulary)
+        self._encoder = encoder_of(model, settings.lowercase, settings.keep_accents)
+        self._start_id, self._end_id = (model.ids[p] for p in model.special[:2])
         if settings.masking == "static":
-            self._masking = MaskingVocabulary.from_sentencepiece(model.proto)
+            self._masking = MaskingVocabulary.of(model)
 
     def rows_of_task(
         self, task: Iterable[Piece], open_binary=None

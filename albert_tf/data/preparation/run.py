@@ -5,7 +5,6 @@ put together out of all spills. Everything is staged in `OUT.partial`, and takes
 when all is done. The same command goes on where a killed one stopped.
 """
 
-import errno
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -13,14 +12,15 @@ from pathlib import Path
 
 from albert_tf.data.preparation.corpus import deal_tasks, find_files
 from albert_tf.data.preparation.manifest import build_manifest
-from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of, read_vocabulary
+from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of
 from albert_tf.data.preparation.progress import PreparationProgress
 from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
 from albert_tf.data.preparation.shards import shard_name
 from albert_tf.data.preparation.spills import read_counts
 from albert_tf.data.preparation.staged import StagedPreparation
 from albert_tf.data.preparation.workers import Workers, assemble_shard, spill_task
-from albert_tf.staging import refuse_existing
+from albert_tf.staging import FULL, DiskFull, refuse_existing
+from albert_tf.text.vocabulary import read_vocabulary
 
 
 def prepare(
@@ -36,7 +36,7 @@ def prepare(
 
     Args:
         texts: files, folders and patterns, see `find_files`.
-        vocabulary: a SentencePiece `.model` file.
+        vocabulary: a SentencePiece `.model` file or a WordPiece `vocab.txt`.
         out: the new directory.
         settings: see `PreparationSettings`.
         num_workers: processes; None for one a core. The bytes do not depend on it.
@@ -48,32 +48,32 @@ def prepare(
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError, ValueError: the text, the vocabulary or the settings are of no use.
-        OSError: the disk is full; what is finished stays and the same call goes on.
+        DiskFull: what is finished stays, and the same call goes on.
     """
     settings, out = settings or PreparationSettings(), Path(out)
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"workers must be 1 or more: got {num_workers}.")
     refuse_existing(out)
-    proto, vocabulary_size = read_vocabulary(vocabulary)
+    vocabulary = read_vocabulary(vocabulary)
     files = find_files(texts, settings.format)
     check_held_out(files, settings)
     tasks, staged = deal_tasks(files), StagedPreparation(out)
     num_workers = num_workers or len(os.sched_getaffinity(0))
     try:
         with (
-            staged.open(plan_of(files, proto, settings)),
+            staged.open(plan_of(files, vocabulary.proto, settings)),
             PreparationProgress(quiet) as progress,
-            Workers(num_workers, settings, proto) as workers,
+            Workers(num_workers, settings, vocabulary.proto) as workers,
         ):
             counts = _spill(tasks, staged, settings, workers, progress)
             check_shards(counts, settings, staged.discard)
             entries = _assemble(len(tasks), staged, settings, workers, progress)
-            manifest = build_manifest(settings, proto, vocabulary_size, counts, entries)
-            staged.finish(manifest, proto)
+            manifest = build_manifest(settings, vocabulary, counts, entries)
+            staged.finish(manifest, vocabulary)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
-        raise OSError(
+        raise DiskFull(
             error.errno,
             f"The disk is full: {staged.path} could not be written to the end. What is finished "
             "stays there: make room and give the same command again. A preparation takes about "

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from albert_tf.data.preparation.manifest import MANIFEST, VOCABULARY
+from albert_tf.data.preparation.manifest import MANIFEST
 from albert_tf.staging import new_file
 
 _FOLDERS = ("spills", "entries", "records")
@@ -72,9 +72,9 @@ class StagedPreparation:
         """Notes that a shard is whole."""
         _write_json(self.path / "entries" / f"{shard}.json", entry)
 
-    def finish(self, manifest: dict, proto: bytes):
+    def finish(self, manifest: dict, vocabulary):
         """Adds manifest and vocabulary, and gives the records their name; the rest is removed."""
-        (self.records / VOCABULARY).write_bytes(proto)
+        (self.records / vocabulary.file_name).write_bytes(vocabulary.proto)
         text = json.dumps(manifest, indent=2) + "\n"
         (self.records / MANIFEST).write_text(text, encoding="utf-8")
         if self.out.is_dir():

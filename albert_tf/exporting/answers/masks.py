@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from albert_tf.exporting.answers.base import Answers, TextSignature, as_bytes, within_bounds
-from albert_tf.tasks.masked_lm_preprocessor import MASK, WORD_START
+from albert_tf.tasks.fill_mask import are_words
+from albert_tf.text.filling import MASK
 
 MASKED_TEXTS = (
     "Plot the [MASK] array.",
@@ -29,9 +30,7 @@ class MaskAnswers(Answers):
         super().__init__(model, options)
         if self.tokenizer is None:
             return
-        pieces = self.tokenizer.get_vocabulary()
-        special = {*self.tokenizer.special_tokens, WORD_START}
-        self._is_hidden = np.array([piece in special for piece in pieces])
+        self._is_hidden = ~np.array(are_words(self.tokenizer))
         self.top_k = min(self.options.top_k, int((~self._is_hidden).sum()))
 
     def text_signatures(self):
@@ -67,11 +66,12 @@ class MaskAnswers(Answers):
         start = _mask_starts(parts, width)
         vocabulary = self.tokenizer.get_vocabulary()
         pieces = tf.constant(vocabulary)
-        words = tf.constant([piece.removeprefix(WORD_START) for piece in vocabulary])
-        begins_word = tf.constant([piece.startswith(WORD_START) for piece in vocabulary])
+        forms = map(self.tokenizer.vocabulary.form, vocabulary)
+        words, stands_apart, goes_on = map(tf.constant, zip(*forms, strict=True))
         best = tf.boolean_mask(piece_ids[..., 0], is_mask)
+        form = [tf.gather(values, best) for values in (words, stands_apart, goes_on)]
         return {
-            "filled": _filled(parts, tf.gather(words, best), tf.gather(begins_word, best)),
+            "filled": _filled(parts, *form),
             "word": tf.where(is_mask[..., None], tf.gather(words, piece_ids), ""),
             "piece": tf.where(is_mask[..., None], tf.gather(pieces, piece_ids), ""),
             "probability": tf.where(is_mask[..., None], numbers["probability"][:, :width], 0.0),
@@ -115,13 +115,12 @@ def _mask_starts(parts, width):
     return tf.cumsum(lengths, axis=1)[:, :width] - len(MASK)
 
 
-def _filled(parts, words, begins_word):
-    """Puts a word into each mask, as `fill_mask.put_pieces` does.
+def _filled(parts, words, stands_apart, goes_on):
+    """Puts a word into each mask, as `filling.put_pieces` does.
 
     Args:
         parts: string ragged `(batch, num_masks + 1)`, what stands around the masks.
-        words: string `(all masks,)`.
-        begins_word: bool `(all masks,)`, whether the word stands apart from one before it.
+        words, stands_apart, goes_on: string and bool `(all masks,)`, see `PieceForm`.
     """
     number = tf.ragged.range(parts.row_lengths())
     is_last = number.values + 1 == tf.repeat(parts.row_lengths(), parts.row_lengths())
@@ -132,7 +131,7 @@ def _filled(parts, words, begins_word):
     seen = tf.where(tf.strings.length(before) > 0, before, neighbour)
     apart = tf.where(tf.strings.regex_full_match(seen, _ENDS_A_WORD), before + " ", before)
     joined = tf.strings.regex_replace(before, _TRAILING_SPACE, "")
-    ended = tf.where(begins_word, apart, joined) + words
+    ended = tf.where(stands_apart, apart, tf.where(goes_on, joined, before)) + words
     places = tf.where(is_last, 0, tf.cumsum(tf.cast(~is_last, tf.int32)))
     pieces = tf.where(is_last, parts.values, tf.gather(tf.concat([[""], ended], axis=0), places))
     return tf.strings.reduce_join(parts.with_values(pieces), axis=-1)

@@ -7,7 +7,6 @@ from albert_tf.exporting.light.entities import EntityAnswers
 from albert_tf.exporting.light.masks import MaskAnswers
 from albert_tf.exporting.light.rows import pack
 from albert_tf.exporting.light.spans import SpanAnswers
-from albert_tf.text.device_tokenizer import clean, repaired
 
 BLANK = "_"
 ORDERS = ("in order", "swapped")
@@ -76,8 +75,7 @@ class ChoiceAnswers(LightAnswers):
 
     def _row(self, text, question, choice):
         # Cleaned first, as in the original: compatibility forms of the blank are blanks.
-        style = self.tokenizer.lowercase, self.tokenizer.keep_accents
-        question, choice = (clean(repaired(t), *style)[0] for t in (question, choice))
+        question, choice = map(self.tokenizer.clean, (question, choice))
         blank = BLANK in question
         asked = question.replace(BLANK, choice) if blank else f"{question} {choice}"
         asked = self.tokenizer.encode(asked)[-self.description["text"]["max_qa_length"] :]

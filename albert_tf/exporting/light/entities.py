@@ -9,6 +9,7 @@ import numpy as np
 from albert_tf.data.entities import entities_of, is_entity_tag
 from albert_tf.exporting.light.base import LightAnswers
 from albert_tf.exporting.light.rows import cut_windows, pack
+from albert_tf.text.basic_characters import CHINESE
 from albert_tf.text.device_tokenizer import repaired
 
 
@@ -17,7 +18,9 @@ class EntityAnswers(LightAnswers):
 
     def answer(self, text):
         text = repaired(text)
-        words = [match.span() for match in _words().finditer(text)]
+        # As in `albert_tf.text.words`, an ideograph is a sign.
+        signs = _ideograph().sub("□", text)
+        words = [match.span() for match in _words().finditer(signs)]
         tokens = self.tokenizer.tokenize(text)
         first_pieces = _first_pieces(tokens, words)
         room = self.limit - 2
@@ -69,6 +72,11 @@ def _first_pieces(tokens, words):
             first[number] = word
             seen.add(word)
     return first
+
+
+@functools.cache
+def _ideograph():
+    return re.compile("[" + "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in CHINESE) + "]")
 
 
 @functools.cache

@@ -5,9 +5,7 @@ import re
 from albert_tf.exporting.light.base import LightAnswers
 from albert_tf.exporting.light.rows import pack
 from albert_tf.text.device_tokenizer import repaired
-from albert_tf.text.unigram import WORD_START
-
-MASK = "[MASK]"
+from albert_tf.text.filling import MASK, put_pieces
 
 
 class MaskAnswers(LightAnswers):
@@ -42,37 +40,20 @@ class MaskAnswers(LightAnswers):
             found = self.tokenizer.encode(part)
             if number and found and part and not part[0].isspace():
                 # What follows a mask without a space is not the beginning of a word.
-                piece = model.pieces[found[0]].removeprefix(WORD_START)
-                inner = [] if not piece else [model.ids.get(piece, found[0])]
-                found = inner + found[1:]
+                inner = model.behind_mask(found[0])
+                found = ([] if inner is None else [inner]) + found[1:]
             ids += found
         return ids
 
     def _read(self, text, output):
-        masks, best = [], []
+        masks, best, form = [], [], self.tokenizer.model.form
         for number, match in enumerate(re.finditer(re.escape(MASK), text)):
             pieces = [self.tokenizer.model.pieces[i] for i in output["piece_ids"][number]]
             chances = output["probability"][number].tolist()
             words = [
-                {"word": piece.removeprefix(WORD_START), "piece": piece, "probability": chance}
+                {"word": form(piece).word, "piece": piece, "probability": chance}
                 for piece, chance in zip(pieces, chances, strict=True)
             ]
             best.append(pieces[0])
             masks.append({"start": match.start(), "end": match.end(), "words": words})
-        return {"filled": put_pieces(text, best), "masks": masks}
-
-
-def put_pieces(text, pieces):
-    """Puts a piece into each mask of a text.
-
-    A piece that begins a word stands apart from a word before it, and one that does not is joined
-    to it; the rest of the text stays as it was.
-    """
-    filled, *rest = text.split(MASK)
-    for piece, part in zip(pieces, rest, strict=True):
-        if piece.startswith(WORD_START):
-            filled += " " * filled[-1:].isalnum() + piece.removeprefix(WORD_START)
-        else:
-            filled = filled.rstrip() + piece
-        filled += part
-    return filled
+        return {"filled": put_pieces(text, best, form), "masks": masks}

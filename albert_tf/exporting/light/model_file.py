@@ -13,8 +13,11 @@ import numpy as np
 
 from albert_tf.exporting.light.answers import answers_of
 from albert_tf.text.device_tokenizer import DeviceTokenizer
+from albert_tf.text.plain_wordpiece import DeviceWordPieceTokenizer
 
-DESCRIPTION, VOCABULARY = "albert.json", "vocabulary.model"
+DESCRIPTION = "albert.json"
+# By the name of the vocabulary inside.
+TOKENIZERS = {"vocabulary.model": DeviceTokenizer, "vocabulary.txt": DeviceWordPieceTokenizer}
 NEWEST_FORMAT = 1
 
 
@@ -37,13 +40,15 @@ class LightModel:
     def __init__(self, path, num_threads=None):
         path = Path(path)
         self.description, files = read_metadata(path)
-        if VOCABULARY not in files:
+        vocabulary = next((name for name in TOKENIZERS if name in files), None)
+        if vocabulary is None:
             raise ValueError(
                 f"{path} takes ids alone: it was exported from a model without a vocabulary. "
                 "Export a model with a preprocessor."
             )
         text = self.description["text"]
-        tokenizer = DeviceTokenizer(files[VOCABULARY], text["lowercase"], text["keep_accents"])
+        style = (text["lowercase"], text["keep_accents"])
+        tokenizer = TOKENIZERS[vocabulary](files[vocabulary], *style)
         self._run = _Runner(path, self.description["sizes"], tokenizer.pad_id, num_threads)
         self._answers = answers_of(self.description, tokenizer, self._run)
         self.inputs, self.optional = self._answers.inputs, self._answers.optional

@@ -6,10 +6,11 @@ from albert_tf.exporting.answers.masks import MaskAnswers
 from albert_tf.exporting.answers.spans import SpanAnswers
 from albert_tf.tasks.table import task_word
 from albert_tf.text.normalizing_model import trimmed_proto
+from albert_tf.text.sentencepiece_model import SentencePieceModel
 
 FORMAT_VERSION = 1
 # Names of the files inside.
-DESCRIPTION, VOCABULARY, LABELS = "albert.json", "vocabulary.model", "labels.txt"
+DESCRIPTION, LABELS = "albert.json", "labels.txt"
 
 
 def describe(answers, sizes, quantization, signatures):
@@ -50,9 +51,10 @@ def files_of(answers, description) -> dict[str, bytes]:
     files = {DESCRIPTION: text.encode()}
     if description["text"] is not None:
         tokenizer = answers.tokenizer
-        files[VOCABULARY] = trimmed_proto(
-            tokenizer.proto, tokenizer.lowercase, tokenizer.keep_accents
-        )
+        content = tokenizer.proto
+        if isinstance(tokenizer.vocabulary, SentencePieceModel):
+            content = trimmed_proto(content, tokenizer.lowercase, tokenizer.keep_accents)
+        files[tokenizer.vocabulary.file_name] = content
     if description["class_names"] is not None:
         files[LABELS] = "".join(f"{name}\n" for name in description["class_names"]).encode()
     return files

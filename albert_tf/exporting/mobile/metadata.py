@@ -11,14 +11,18 @@ import zipfile
 import flatbuffers
 from tensorflow.lite.python import schema_py_generated as schema
 
-from albert_tf.exporting.mobile.description import DESCRIPTION, LABELS, VOCABULARY
+from albert_tf.exporting.mobile.description import DESCRIPTION, LABELS
 from albert_tf.exporting.mobile.packing import packed, unpacked
+from albert_tf.text.sentencepiece_model import SentencePieceModel
+from albert_tf.text.wordpiece_model import WordPieceModel
 
 NAME = "TFLITE_METADATA"
 # Fields and values of metadata_schema.fbs.
 DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY_FILE = 1, 2, 5
-SENTENCE_PIECE_OPTIONS = 5
-FILE_TYPES = {DESCRIPTION: DESCRIPTIONS, LABELS: TENSOR_AXIS_LABELS, VOCABULARY: VOCABULARY_FILE}
+# Name of a vocabulary -> number of its tokenizer: BertTokenizerOptions, SentencePiece's.
+TOKENIZERS = {WordPieceModel.file_name: 4, SentencePieceModel.file_name: 5}
+FILE_TYPES = {DESCRIPTION: DESCRIPTIONS, LABELS: TENSOR_AXIS_LABELS}
+FILE_TYPES |= dict.fromkeys(TOKENIZERS, VOCABULARY_FILE)
 # A zip knows no earlier time; a fixed one gives the same bytes for the same model.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -76,10 +80,9 @@ def _metadata(description, files, inputs, outputs):
     associated = write.vector([write.file(name) for name in files])
     labels = write.vector([write.file(LABELS)]) if LABELS in files else None
     units = None
-    if VOCABULARY in files:
-        model = write.vector([write.file(VOCABULARY)])
-        options = write.table({0: model}, size=2)
-        unit = write.table({1: options}, bytes_at={0: SENTENCE_PIECE_OPTIONS}, size=2)
+    for name in TOKENIZERS.keys() & set(files):  # one at most
+        options = write.table({0: write.vector([write.file(name)])}, size=2)
+        unit = write.table({1: options}, bytes_at={0: TOKENIZERS[name]}, size=2)
         units = write.vector([unit])
     ins = write.vector([write.tensor(name) for name in inputs])
     outs = [write.tensor(name, labels if name == "probabilities" else None) for name in outputs]

@@ -31,7 +31,7 @@ class TextGraph:
 
     Raises:
         ValueError: the task finds places in the text, which the operators do not tell, or its
-            tokenizer keeps accents.
+            tokenizer is WordPiece or keeps accents.
     """
 
     def __init__(self, answers, seq_len):
@@ -44,6 +44,12 @@ class TextGraph:
         tokenizer = answers.tokenizer
         if tokenizer is None or not answers.text_inputs:
             raise ValueError("The signature text needs a model with a preprocessor.")
+        if not isinstance(tokenizer.vocabulary, SentencePieceModel):
+            raise ValueError(
+                "The signature text needs a SentencePiece vocabulary: this model has a WordPiece "
+                "vocab.txt, and TFLite has no operators for its clean-up. Leave text out: the file "
+                "carries the vocabulary, with which LightModel asks the signature tokens."
+            )
         if tokenizer.keep_accents:
             raise ValueError(
                 "The signature text needs a tokenizer that drops accents, as the published models' "

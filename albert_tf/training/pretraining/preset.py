@@ -3,8 +3,8 @@
 import json
 import shutil
 
-from albert_tf.data.record_set import VOCABULARY_FILE
 from albert_tf.staging import new_directory
+from albert_tf.text.vocabulary import read_vocabulary
 
 STYLE = ("lowercase", "keep_accents")
 
@@ -26,13 +26,14 @@ def save_preset(model, records, path):
         model.save_to_preset(str(staged))
         assets = staged / "assets" / "tokenizer"
         assets.mkdir(parents=True)
-        shutil.copyfile(records.directory / VOCABULARY_FILE, assets / "vocabulary.spm")
+        file = read_vocabulary(records.vocabulary_file).preset_file
+        shutil.copyfile(records.vocabulary_file, assets / file)
         style = {name: records.settings[name] for name in STYLE}
-        content = json.dumps(_tokenizer_file(style), indent=4)
+        content = json.dumps(_tokenizer_file(style | {"vocabulary_file": file}), indent=4)
         (staged / "tokenizer.json").write_text(content, encoding="utf-8")
 
 
-def _tokenizer_file(style):
+def _tokenizer_file(settings):
     dtype = {
         "module": "keras",
         "class_name": "DTypePolicy",
@@ -49,6 +50,6 @@ def _tokenizer_file(style):
     return {
         "module": "albert_tf.tokenizer",
         "class_name": "AlbertTokenizer",
-        "config": config | style,
+        "config": config | settings,
         "registered_name": "albert_tf>AlbertTokenizer",
     }

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from albert_tf.checkpoints.files import PRESET_VOCABULARY, find_checkpoint, find_vocabulary
+from albert_tf.checkpoints.files import find_checkpoint, vocabulary_beside
 from albert_tf.data.record_set import RecordSet
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.deepening import deepen
@@ -55,10 +55,8 @@ def _load(settings, records, dtype):
     if (run / "checkpoints").is_dir() and not (run / "model").is_dir():
         return _of_unfinished_run(run, records, settings.precision)
     files = find_checkpoint(run / "model" if (run / "model").is_dir() else settings.from_)
-    vocabulary = files.directory / PRESET_VOCABULARY
-    if files.kind != "preset":
-        vocabulary = find_vocabulary(files.directory)
-    if vocabulary is not None and vocabulary.is_file():
+    vocabulary = vocabulary_beside(files)
+    if vocabulary is not None:
         records.check_vocabulary(vocabulary)
     return load_checkpoint(files.weights, "pretrainer", dtype=dtype)
 

@@ -102,7 +102,7 @@ def test_static_masks_are_those_of_the_law_and_copies_are_masked_anew(prepare_bo
 
 def test_a_row_is_masked_by_its_own_key(tiny_proto, books):
     settings = rows.PreparationSettings(sequence_length=16, masking="static", held_out=0)
-    masking = MaskingVocabulary.from_sentencepiece(tiny_proto)
+    masking = MaskingVocabulary.read(tiny_proto)
     tasks = corpus.deal_tasks(corpus.find_files([books]))
     ((made, _),) = rows.RowMaker(settings, tiny_proto).rows_of_task(tasks[0])
     dynamic = rows.PreparationSettings(sequence_length=16, held_out=0)
