@@ -171,10 +171,12 @@ class RecordSet:
             source, proto = str(vocabulary), _read_bytes(Path(vocabulary))
         sha256 = hashlib.sha256(proto).hexdigest()
         if sha256 != self.vocabulary_sha256:
+            is_own = source == str(self.vocabulary_file)
+            advice = "Bring it back" if is_own else f"Train with {self.vocabulary_file}"
             raise RecordError(
                 f"The vocabulary must be the one that {self.directory} was prepared with: "
-                f"{source} has sha256 {sha256}, the manifest says {self.vocabulary_sha256}. Train "
-                f"with {self.vocabulary_file}, or prepare the records again."
+                f"{source} has sha256 {sha256}, the manifest says {self.vocabulary_sha256}. "
+                f"{advice}, or prepare the records again with the other one."
             )
 
     def check(self, decode: bool = True):

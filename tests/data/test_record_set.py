@@ -66,10 +66,12 @@ def test_a_split_that_is_not_there_is_named(directory):
 
 def test_a_vocabulary_that_differs_is_named_with_both_sums(directory, tiny_proto):
     said = RecordSet.open(directory).vocabulary_sha256
-    with pytest.raises(RecordError, match=rf"sha256 [0-9a-f]{{64}}, the manifest says {said}"):
+    message = rf"sha256 [0-9a-f]{{64}}, the manifest says {said}. Train with .*vocabulary\.model"
+    with pytest.raises(RecordError, match=message):
         RecordSet.open(directory, vocabulary=tiny_proto + b"\0")
     (directory / "vocabulary.model").write_bytes(b"other")
-    with pytest.raises(RecordError, match=rf"vocabulary\.model has sha256 .* says {said}"):
+    message = rf"vocabulary\.model has sha256 .* says {said}. Bring it back"
+    with pytest.raises(RecordError, match=message):
         RecordSet.open(directory)
 
 
