@@ -30,9 +30,10 @@ def save_checkpoint(model, path, format, tokenizer=None, dtype="float32"):
     | `tf1` | `model.ckpt-best.*`, `albert_config.json`, `30k-clean.model` | the original |
     | `keras_hub` | a preset of its AlbertBackbone; no heads | keras_hub |
 
-    A WordPiece vocabulary goes along as `vocab.txt`, which transformers reads with its
-    BertTokenizer, and to keras_hub with its own. The original has one name, `output_weights`, for
-    every head on the pooled output, and none for a head on every token but SQuAD's.
+    A WordPiece vocabulary is written as `vocab.txt`, which transformers reads with its
+    BertTokenizer; keras_hub has no tokenizer for it. The original has one name,
+    `output_weights`, for every head on the pooled output, and none for a head on every token but
+    SQuAD's.
 
     Args:
         model: backbone or task.
@@ -85,9 +86,9 @@ def _write_hugging_face(model, word, directory, tokenizer, dtype="float32"):
             "do_lower_case": tokenizer.lowercase,
             "model_max_length": config.max_position_embeddings,
         }
-        if _is_wordpiece(tokenizer):
-            strips = {"strip_accents": _strips_accents(tokenizer)}
-            settings |= {"tokenizer_class": "BertTokenizer"} | strips
+        if is_wordpiece(tokenizer):
+            strips = tokenizer.lowercase and not tokenizer.keep_accents
+            settings |= {"tokenizer_class": "BertTokenizer", "strip_accents": strips}
         else:
             keeps = {"keep_accents": tokenizer.keep_accents}
             settings |= {"tokenizer_class": "AlbertTokenizer"} | keeps
@@ -131,16 +132,17 @@ def _write_keras_hub(model, word, directory, tokenizer):
             f"A keras_hub preset of ALBERT holds a backbone and no head: got {type(model).__name__}"
             ". Save model.backbone, with tokenizer= for the vocabulary."
         )
+    if is_wordpiece(tokenizer):
+        raise CheckpointError(
+            "keras_hub has no tokenizer that reads a vocab.txt as ALBERT does: its BertTokenizer "
+            "makes ASCII of the punctuation of Chinese. Save the backbone without tokenizer=, and "
+            "give keras_hub's model the ids of AlbertTokenizer."
+        )
     import keras_hub
 
     keras_hub_preset.build(model).save_to_preset(str(directory))
     if tokenizer is not None:
-        if _is_wordpiece(tokenizer):
-            vocabulary = tokenizer.get_vocabulary()
-            style = {"lowercase": tokenizer.lowercase, "strip_accents": _strips_accents(tokenizer)}
-            theirs = keras_hub.models.BertTokenizer(vocabulary, **style)
-        else:
-            theirs = keras_hub.models.AlbertTokenizer(proto=tokenizer.proto)
+        theirs = keras_hub.models.AlbertTokenizer(proto=tokenizer.proto)
         theirs.save_to_preset(str(directory))
 
 
@@ -152,16 +154,13 @@ def _arrays(model, backbone, table):
     return gather(model, rows, f"A checkpoint in {table.family}")
 
 
-def _is_wordpiece(tokenizer):
-    return tokenizer.vocabulary.preset_file == "vocabulary.txt"
-
-
-def _strips_accents(tokenizer):
-    return tokenizer.lowercase and not tokenizer.keep_accents
+def is_wordpiece(tokenizer) -> bool:
+    """Whether a tokenizer has a `vocab.txt`; None has not."""
+    return tokenizer is not None and tokenizer.vocabulary.preset_file == "vocabulary.txt"
 
 
 def _write_vocabulary(directory, tokenizer, sentencepiece_name):
-    name = "vocab.txt" if _is_wordpiece(tokenizer) else sentencepiece_name
+    name = "vocab.txt" if is_wordpiece(tokenizer) else sentencepiece_name
     (directory / name).write_bytes(tokenizer.proto)
 
 

@@ -29,13 +29,16 @@ class Convert:
     def start(self):
         from albert_tf.staging import new_directory, refuse_existing
         from albert_tf.tasks.loading import load_checkpoint
-        from albert_tf.tasks.saving import save_checkpoint
+        from albert_tf.tasks.saving import is_wordpiece, save_checkpoint
         from albert_tf.training.run_files import model_folder
 
         refuse_existing(self.out)
         source = model_folder(self.checkpoint)
         model = load_checkpoint(source, task=self.task)
         tokenizer = self._tokenizer(model, source)
+        if self.format == "keras_hub" and self.vocab is None and is_wordpiece(tokenizer):
+            print("keras_hub has no tokenizer for a vocab.txt: only weights are written.")
+            tokenizer = None
         if self.format == "preset":
             with new_directory(self.out) as staged:
                 model.save_to_preset(str(staged))

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.text import basic_characters as basic
+from albert_tf.text.filling import put_pieces
 from albert_tf.text.plain_wordpiece import DeviceWordPieceTokenizer
 from albert_tf.tokenizer import AlbertTokenizer
 from tests.tokenizer_cases import spelled
 
 original = SimpleNamespace(**runpy.run_path(Path(__file__).parents[1] / "original_wordpiece.py"))
-STYLES = [(True, False), (True, True), (False, False)]
-
 # Text, its ids with the vocabulary of BERT-base Chinese, and why it is here.
 GOLDEN = [
     ("我爱北京天安门。", [2769, 4263, 1266, 776, 1921, 2128, 7305, 511]),
@@ -112,11 +112,11 @@ def test_a_word_has_200_characters_at_most(num_chars, is_known, letter):
     assert (starts[1], ends[-2], ends[-1]) == (2, 2 + num_chars, 4 + num_chars)
 
 
-@pytest.fixture(scope="module", params=STYLES)
-def read(request, tiny_vocab_txt):
+@pytest.fixture(scope="module", params=[True, False], ids=["small letters", "capitals"])
+def read(request, tiny_vocab_txt, small):
     """A tokenizer of each style, the one of devices, texts, and the tokens that ops find there."""
-    tokenizer = AlbertTokenizer(tiny_vocab_txt, *request.param)
-    device = DeviceWordPieceTokenizer(tiny_vocab_txt, *request.param)
+    tokenizer = small if request.param else AlbertTokenizer(tiny_vocab_txt, lowercase=False)
+    device = DeviceWordPieceTokenizer(tiny_vocab_txt, request.param)
     texts = [text for text, _ in GOLDEN] + random_texts(1000, seed=1)
     return tokenizer, device, texts, spans(tokenizer, texts)
 
@@ -127,6 +127,14 @@ def test_a_device_gives_the_same_ids_and_places(read):
     assert tokenizer(texts).to_list() == [device.encode(text) for text in texts]
     cleaned = [text.decode() for text in tokenizer.clean(tf.constant(texts)).numpy()]
     assert cleaned == [device.clean(text) for text in texts]
+
+
+def test_accents_may_stay(tiny_vocab_txt):
+    # As transformers does it with strip_accents false: small letters, and no decomposition.
+    tokenizer, texts = AlbertTokenizer(tiny_vocab_txt, keep_accents=True), random_texts(500, seed=5)
+    device = DeviceWordPieceTokenizer(tiny_vocab_txt, keep_accents=True)
+    assert tokenizer(["CAfé"]).to_list() == [[tokenizer.unk_token_id]]
+    assert tokenizer(texts).to_list() == [device.encode(text) for text in texts]
 
 
 def test_clean_text_gives_the_same_ids(small):
@@ -222,6 +230,27 @@ def test_detokenized_text_gives_the_same_ids(small):
     ids = [row for row in small(texts).to_list() if small.unk_token_id not in row]
     again = small(small.detokenize(tf.ragged.constant(ids, dtype=tf.int32))).to_list()
     assert again == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces", "filled"),
+    [
+        ("今天[MASK]气", ["天"], "今天天气"),
+        ("我 [MASK], un[MASK] [MASK]。", ["爱", "##able", "cat"], "我 爱, unable cat。"),
+        ("the[MASK][MASK]", ["cat", "!"], "the cat!"),
+    ],
+)
+def test_pieces_fill_masks_as_a_reader_would_write(small, text, pieces, filled):
+    assert put_pieces(text, pieces, small.vocabulary.form) == filled
+
+
+def test_words_for_masking_start_where_the_original_says(tiny_vocab_txt, small):
+    masking = MaskingVocabulary.read(tiny_vocab_txt)
+    pieces = zip(small.get_vocabulary(), masking.word_starts.tolist(), strict=True)
+    assert {piece for piece, starts in pieces if not starts} == {
+        piece for piece in small.get_vocabulary() if piece.startswith("##")
+    }
+    assert set(range(88)) - set(masking.ordinary_ids.tolist()) == set(small.special_token_ids)
 
 
 # ---- the file

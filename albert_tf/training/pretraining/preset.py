@@ -29,7 +29,7 @@ def save_preset(model, records, path):
         file = read_vocabulary(records.vocabulary_file).preset_file
         shutil.copyfile(records.vocabulary_file, assets / file)
         style = {name: records.settings[name] for name in STYLE}
-        content = json.dumps(_tokenizer_file(style | {"vocabulary_file": file}), indent=4)
+        content = json.dumps(_tokenizer_file({"vocabulary_file": file} | style), indent=4)
         (staged / "tokenizer.json").write_text(content, encoding="utf-8")
 
 
