@@ -222,6 +222,7 @@ def test_options_that_do_not_fit_are_refused(settings, changes, message):
     [
         ({"accumulate": 3}, "accumulate must divide batch_size: got 3 and 4"),
         ({"accumulate": 2, "strategy": "mirrored"}, "accumulated on one device only"),
+        ({"strategy": "multiworker"}, "one or mirrored: got multiworker.*for `albert-tf pretrain`"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\)"),
         ({"layer_decay": 0.0}, r"layer_decay must be in \(0, 1\]"),
         ({"seeds": 0}, "seeds must be at least 1"),
