@@ -1,12 +1,12 @@
 """What stands at a path: which kind of checkpoint, its configuration, its vocabulary."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from albert_tf.checkpoints.error import CheckpointError
 from albert_tf.config import PRESETS
+from albert_tf.json_object import read_json_object
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 TORCH_SUFFIXES = (".bin", ".pth", ".pt")
@@ -120,12 +120,9 @@ def read_json(path):
         CheckpointError: the file holds no JSON object.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} must hold a JSON object: {error}.") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} must hold a JSON object: got {type(values).__name__}.")
-    return values
+        return read_json_object(path)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def find_config(files):

@@ -1,7 +1,8 @@
 """What the files beside a published vocabulary say of the clean-up that it goes with."""
 
-import json
 from pathlib import Path
+
+from albert_tf.json_object import read_json_object
 
 # Settings of transformers' BertTokenizer whose other value is a clean-up that the original lacks.
 _FIXED = {"do_basic_tokenize": True, "tokenize_chinese_chars": True}
@@ -22,12 +23,7 @@ def published_style(directory) -> dict:
     """
     path, values = Path(directory) / "tokenizer_config.json", {}
     if path.is_file():
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} must hold a JSON object: {error}.") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold a JSON object: got {type(values).__name__}.")
+        values = read_json_object(path)
     lowercase, strips = values.get("do_lower_case", True), values.get("strip_accents")
     for name, only in _FIXED.items():
         if values.get(name, only) != only:
