@@ -17,7 +17,7 @@ class PreparationProgress:
     def __init__(self, quiet: bool):
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
+            BarColumn(bar_width=8),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(elapsed_when_finished=True),
             # The one that gives way on a narrow screen.
