@@ -18,9 +18,7 @@ class EntityAnswers(LightAnswers):
 
     def answer(self, text):
         text = repaired(text)
-        # As in `albert_tf.text.words`, an ideograph is a sign.
-        signs = _ideograph().sub("□", text)
-        words = [match.span() for match in _words().finditer(signs)]
+        words = words_of(text)
         tokens = self.tokenizer.tokenize(text)
         first_pieces = _first_pieces(tokens, words)
         room = self.limit - 2
@@ -72,6 +70,12 @@ def _first_pieces(tokens, words):
             first[number] = word
             seen.add(word)
     return first
+
+
+def words_of(text):
+    """Where the words of a text are, as `albert_tf.text.words.word_spans` finds them."""
+    # An ideograph is a word of its own, as signs are.
+    return [match.span() for match in _words().finditer(_ideograph().sub("□", text))]
 
 
 @functools.cache
