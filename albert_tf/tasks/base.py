@@ -1,11 +1,8 @@
 """What every task has in common: raw input, the recipe that `compile()` stands for, presets."""
 
-import math
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from albert_tf.checkpoints.files import is_shipped
 from albert_tf.config import AlbertConfig
@@ -13,9 +10,14 @@ from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.functional import NamedInputs, Recompiles
 from albert_tf.optimizers.defaults import fine_tuning_optimizer, usual_learning_rate
 from albert_tf.staging import new_directory, refuse_existing
-from albert_tf.text.nested import without_surrogates
-
-BATCH_SIZE = 32
+from albert_tf.tasks.given_rows import (
+    as_dataset,
+    check_rows,
+    is_dataset,
+    none_of,
+    num_steps,
+    split,
+)
 
 
 class AlbertTask(NamedInputs, Recompiles):
@@ -120,21 +122,26 @@ class AlbertTask(NamedInputs, Recompiles):
                 must know where its decay ends.
         """
         if kwargs.get("validation_split") and kwargs.get("validation_data") is None:
-            split = kwargs.pop("validation_split")
-            x, y, sample_weight, held_out = _split(split, x, y, sample_weight)
+            share = kwargs.pop("validation_split")
+            x, y, sample_weight, held_out = split(share, x, y, sample_weight)
             kwargs["validation_data"] = held_out
         shuffle = kwargs.pop("shuffle", True)
-        dataset = _as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle)
+        check_rows(x, y, self._needs_answers(x))
+        dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle)
         held_out = kwargs.get("validation_data")
         if isinstance(held_out, (tuple, list)):
-            kwargs["validation_data"] = _as_dataset(*held_out, batch_size=batch_size)
+            kwargs["validation_data"] = as_dataset(*held_out, batch_size=batch_size)
         if self._schedule_at_fit:
-            self._compile_for(_num_steps(dataset, kwargs))
+            self._compile_for(num_steps(dataset, kwargs))
         if not self.optimizer.built:
             # Built inside of the training step, it makes TensorFlow trace the step twice.
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
         return super().fit(dataset, shuffle=False, **kwargs)
+
+    def _needs_answers(self, x):
+        """Whether raw rows `x` are to be learned from by answers `y`."""
+        return True
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras looks at the mean of the replicas' parts of a batch, and fails where one has more
@@ -155,7 +162,8 @@ class AlbertTask(NamedInputs, Recompiles):
     def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Loss and metrics on raw strings, arrays or a dataset; see `keras.Model.evaluate`."""
         if not kwargs.get("_use_cached_eval_dataset"):
-            x, y, sample_weight = _as_dataset(x, y, sample_weight, batch_size), None, None
+            check_rows(x, y, self._needs_answers(x))
+            x, y, sample_weight = as_dataset(x, y, sample_weight, batch_size), None, None
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x=None, batch_size=None, **kwargs):
@@ -163,9 +171,9 @@ class AlbertTask(NamedInputs, Recompiles):
 
         Of no rows there are as many answers, where Keras would fail.
         """
-        dataset = _as_dataset(x, batch_size=batch_size)
-        if not _is_dataset(x) and not len(dataset):
-            return keras.tree.map_structure(_none_of, self.output)
+        dataset = as_dataset(x, batch_size=batch_size)
+        if not is_dataset(x) and not len(dataset):
+            return keras.tree.map_structure(none_of, self.output)
         return super().predict(dataset, **kwargs)
 
     @classmethod
@@ -223,70 +231,3 @@ class AlbertTask(NamedInputs, Recompiles):
         refuse_existing(preset_dir)
         with new_directory(preset_dir) as staged:
             super().save_to_preset(str(staged), max_shard_size=max_shard_size)
-
-
-def _is_dataset(x):
-    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset))
-
-
-def _as_dataset(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
-    if _is_dataset(x):
-        return x
-    inputs = keras.utils.pack_x_y_sample_weight(*map(_as_tensors, (x, y, sample_weight)))
-    dataset = tf.data.Dataset.from_tensor_slices(inputs)
-    if shuffle:
-        dataset = dataset.shuffle(max(1, len(dataset)), reshuffle_each_iteration=True)
-    return dataset.batch(batch_size or BATCH_SIZE)
-
-
-def _none_of(output):
-    return np.zeros((0, *(size or 0 for size in output.shape[1:])), output.dtype)
-
-
-def _as_tensors(x):
-    """Lists become tensors; tuples and dictionaries hold several inputs, as in keras_hub."""
-    if isinstance(x, tuple):
-        return tuple(map(_as_tensors, x))
-    if isinstance(x, dict):
-        return {name: _as_tensors(value) for name, value in x.items()}
-    if x is None or isinstance(x, tf.RaggedTensor):
-        return x
-    x = tf.convert_to_tensor(without_surrogates(x))
-    if not x.shape.rank:
-        raise ValueError(
-            f"fit, evaluate and predict take a batch: got a single value, {x.numpy()!r}. "
-            "Put it in a list."
-        )
-    return x
-
-
-def _split(fraction, x, y, sample_weight):
-    arrays = tuple(map(_as_tensors, (x, y, sample_weight)))
-    # Not len(): a ragged tensor has none.
-    total = int(keras.tree.flatten(arrays[0])[0].shape[0])
-    cut = total - math.ceil(total * fraction)
-    if not 0 < cut < total:
-        raise ValueError(
-            f"validation_split must leave rows on both sides: got {fraction} of {total} rows."
-        )
-    head, tail = slice(None, cut), slice(cut, None)
-    return *_rows(arrays, head), _rows(arrays, tail)
-
-
-def _rows(arrays, part):
-    return keras.tree.map_structure(lambda a: None if a is None else a[part], arrays)
-
-
-def _num_steps(dataset, kwargs):
-    per_epoch = kwargs.get("steps_per_epoch")
-    if per_epoch is None and isinstance(dataset, keras.utils.PyDataset):
-        per_epoch = len(dataset)
-    if per_epoch is None:
-        per_epoch = int(dataset.cardinality())
-    if per_epoch < 1:
-        raise ValueError(
-            "The default optimizer must know the number of steps, and this dataset does not tell "
-            f"it (cardinality {per_epoch}). Give steps_per_epoch, apply "
-            "tf.data.experimental.assert_cardinality(n), or compile with an optimizer of your own."
-        )
-    return per_epoch * (kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0))

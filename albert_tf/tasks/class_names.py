@@ -31,8 +31,10 @@ class NamedClasses:
         """Names as indices of classes, of several labels a row as 0 and 1; numbers as they are."""
         if isinstance(y, tf.Tensor) and y.dtype == tf.string and tf.executing_eagerly():
             y = y.numpy()
-        if not isinstance(y, (list, tuple, np.ndarray)) or not any(map(_has_name, y)):
+        if not isinstance(y, (list, tuple, np.ndarray)):
             return y
+        if not any(map(_has_name, y)):
+            return self._checked(y)
         index_of = {name: index for index, name in enumerate(self._known_names())}
         rows = y if getattr(self, "multi_label", False) else [[label] for label in y]
         hot = np.zeros((len(rows), len(index_of)), np.float32)
@@ -45,6 +47,19 @@ class NamedClasses:
                     )
                 hot[number, index_of[label]] = 1.0
         return hot if getattr(self, "multi_label", False) else hot.argmax(axis=-1).astype("int32")
+
+    def _checked(self, y):
+        """Numbers of classes as they are; on some devices a wrong one makes the loss NaN."""
+        labels = np.asarray(y)
+        if labels.ndim != 1 or self.is_regression or getattr(self, "multi_label", False):
+            return y
+        wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
+        if len(wrong):
+            raise ValueError(
+                f"Labels must be numbers of the {self.num_classes} classes, counted from 0: got "
+                f"{labels[wrong[0]]} for row {wrong[0]}."
+            )
+        return y
 
     def _as_numbers_in_graph(self, y):
         """As `_as_numbers`, for the rows of a dataset with one label each."""

@@ -12,10 +12,11 @@ from keras import ops
 
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.layers.heads import ProjectionHead
-from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.class_names import NamedClasses
 from albert_tf.tasks.early_exit_losses import DepthWeighted, last_depth_accuracy, last_depth_mse
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options, text_columns
+from albert_tf.tasks.given_rows import BATCH_SIZE, is_dataset
+from albert_tf.tasks.raw_batches import raw_batches, refuse_options, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 

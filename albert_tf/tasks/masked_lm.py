@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from albert_tf.checkpoints.files import read_json
 from albert_tf.layers.heads import MaskedLMHead
-from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.fill_mask import fill_masks
+from albert_tf.tasks.given_rows import BATCH_SIZE
 from albert_tf.tasks.losses import BY_WEIGHT, ClassCrossentropy
 from albert_tf.tasks.masked_lm_preprocessor import AlbertMaskedLMPreprocessor
 from albert_tf.tasks.pseudo_likelihood import pseudo_log_likelihoods
@@ -71,6 +72,9 @@ class AlbertMaskedLM(WeightedAnswers, AlbertTask, keras_hub.models.MaskedLM):
             for ours, theirs in zip(model.masked_lm_head.weights, head.weights, strict=True):
                 ours.assign(theirs)
         return model
+
+    def _needs_answers(self, x):
+        return isinstance(x, dict)  # texts are masked
 
     def default_loss(self):
         return ClassCrossentropy(reduction=BY_WEIGHT)

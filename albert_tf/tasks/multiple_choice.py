@@ -9,9 +9,10 @@ from scipy.special import softmax
 
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.given_rows import is_dataset
 from albert_tf.tasks.losses import ClassCrossentropy
 from albert_tf.tasks.multiple_choice_preprocessor import AlbertMultipleChoicePreprocessor
-from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import outputs_of, raw_batches, refuse_options
 from albert_tf.text.nested import as_text
 
 # Far below any logit, and yet a number: its share of a softmax is 0, and so is its gradient.

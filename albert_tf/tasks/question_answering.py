@@ -16,7 +16,8 @@ from albert_tf.tasks.answer_spans import (
     independent_spans,
     over_windows,
 )
-from albert_tf.tasks.base import BATCH_SIZE, AlbertTask
+from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.given_rows import BATCH_SIZE, is_dataset
 from albert_tf.tasks.losses import ClassCrossentropy, LabelCrossentropy
 from albert_tf.tasks.question_answering_preprocessor import (
     AlbertQuestionAnsweringPreprocessor,
@@ -24,7 +25,7 @@ from albert_tf.tasks.question_answering_preprocessor import (
     question_and_context,
     question_columns,
 )
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import raw_batches, refuse_options
 
 HEADS = ("independent", "conditional")
 

@@ -6,13 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from albert_tf.tasks.base import BATCH_SIZE
+from albert_tf.tasks.given_rows import BATCH_SIZE, is_dataset
 from albert_tf.text.nested import as_text
-
-
-def is_dataset(x) -> bool:
-    """Whether `x` deals its batches itself."""
-    return isinstance(x, (tf.data.Dataset, keras.utils.PyDataset))
 
 
 def raw_batches(x, batch_size=None) -> Iterator[tuple[np.ndarray, object]]:

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from albert_tf.models.seq2seq import AlbertDecoder
 from albert_tf.tasks.base import AlbertTask
-from albert_tf.tasks.raw_batches import is_dataset, raw_batches, refuse_options
+from albert_tf.tasks.given_rows import is_dataset
+from albert_tf.tasks.raw_batches import raw_batches, refuse_options
 from albert_tf.tasks.seq2seq_lm_losses import SmoothedCrossentropy
 from albert_tf.tasks.seq2seq_lm_preprocessor import AlbertSeq2SeqLMPreprocessor
 from albert_tf.tasks.weighted import WeightedAnswers
@@ -84,6 +85,9 @@ class AlbertSeq2SeqLM(WeightedAnswers, AlbertTask, keras_hub.models.Seq2SeqLM):
                 f"decoder_sequence_length must be at most the {positions} positions of the "
                 f"model: got {preprocessor.decoder_sequence_length}."
             )
+
+    def _needs_answers(self, x):
+        return not (isinstance(x, dict) and "decoder_text" in x)
 
     def default_loss(self):
         return SmoothedCrossentropy(self.label_smoothing)

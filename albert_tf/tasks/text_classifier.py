@@ -7,8 +7,9 @@ import numpy as np
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
 from albert_tf.tasks.class_names import NamedClasses
+from albert_tf.tasks.given_rows import is_dataset
 from albert_tf.tasks.losses import ClassCrossentropy, LabelCrossentropy, SquaredError
-from albert_tf.tasks.raw_batches import is_dataset, predict_rows, text_columns
+from albert_tf.tasks.raw_batches import predict_rows, text_columns
 from albert_tf.tasks.text_classifier_preprocessor import AlbertTextClassifierPreprocessor
 
 

@@ -47,6 +47,12 @@ class AlbertTextClassifierPreprocessor(FitsModel, keras_hub.models.TextClassifie
     def call(self, x, y=None, sample_weight=None):
         with tf.device("cpu"):
             segments = [tf.convert_to_tensor(segment) for segment in _segments(x)]
+            for segment in segments:
+                if (segment.shape.rank or 0) > 1:
+                    raise ValueError(
+                        "Texts come as a list or a tensor (batch,), pairs as a tuple of two: got "
+                        f"shape {segment.shape}."
+                    )
             single = segments[0].shape.rank == 0
             if single:
                 segments = [tf.expand_dims(segment, 0) for segment in segments]

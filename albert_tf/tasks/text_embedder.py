@@ -8,7 +8,8 @@ from keras import ops
 
 from albert_tf.layers.pooling import TextPooling
 from albert_tf.tasks.base import AlbertTask
-from albert_tf.tasks.raw_batches import is_dataset, predict_rows, refuse_options
+from albert_tf.tasks.given_rows import is_dataset
+from albert_tf.tasks.raw_batches import predict_rows, refuse_options
 from albert_tf.tasks.text_embedder_losses import InBatchNegatives, in_batch_accuracy
 from albert_tf.tasks.text_embedder_preprocessor import AlbertTextEmbedderPreprocessor
 from albert_tf.text.nested import as_text
@@ -68,6 +69,9 @@ class AlbertTextEmbedder(AlbertTask, keras_hub.models.Task):
         rows = {name: ops.reshape(inputs[name], (-1, seq_len)) for name in self.input}
         vectors = super().call(rows, **more)
         return ops.reshape(vectors, (-1, num_texts, self.backbone.albert_config.hidden_size))
+
+    def _needs_answers(self, x):
+        return False  # partners are each other's
 
     def default_loss(self):
         return InBatchNegatives(self.temperature)

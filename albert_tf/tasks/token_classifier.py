@@ -9,8 +9,9 @@ from scipy.special import softmax
 from albert_tf.data.entities import entities_of, is_entity_tag
 from albert_tf.layers.heads import ProjectionHead
 from albert_tf.tasks.base import AlbertTask
+from albert_tf.tasks.given_rows import is_dataset
 from albert_tf.tasks.losses import BY_WEIGHT, ClassCrossentropy
-from albert_tf.tasks.raw_batches import is_dataset, outputs_of, raw_batches, refuse_options
+from albert_tf.tasks.raw_batches import outputs_of, raw_batches, refuse_options
 from albert_tf.tasks.token_classifier_preprocessor import AlbertTokenClassifierPreprocessor
 from albert_tf.tasks.weighted import WeightedAnswers
 

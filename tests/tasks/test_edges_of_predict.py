@@ -84,6 +84,32 @@ def test_a_sampler_that_there_is_none_of_is_refused_at_once(task):
         task("AlbertSeq2SeqLM").compile(sampler="best")
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "x", "y", "message"),
+    [
+        ("AlbertTextClassifier", {"num_classes": 2}, ["a"], None, "need y, the answers"),
+        ("AlbertTextClassifier", {"num_classes": 2}, [], [], "need rows: got none"),
+        ("AlbertTextClassifier", {"num_classes": 2}, ["a", "b"], [1, 2], "2 classes.*2 for row 1"),
+        ("AlbertTokenClassifier", {"num_classes": 2}, {"words": [["a"]]}, None, "need y"),
+        ("AlbertMultipleChoice", {}, {"choices": [["a", "b"]]}, None, "need y"),
+        ("AlbertQuestionAnswering", {}, {"question": ["a"], "context": ["b"]}, None, "need y"),
+        ("AlbertSeq2SeqLM", {}, ["a"], None, "need y"),
+        ("AlbertTextEmbedder", {}, ([], []), None, "need rows"),
+    ],
+)
+def test_rows_and_answers_to_learn_from_must_be_there(task, name, arguments, x, y, message):
+    model = task(name, **arguments)
+    model.compile(run_eagerly=True)
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=message):
+            use(x, y, verbose=0)
+
+
+def test_a_table_of_texts_is_no_list_of_pairs(task):
+    with pytest.raises(ValueError, match=r"pairs as a tuple of two: got shape \(2, 2\)"):
+        task("AlbertTextClassifier", num_classes=2).preprocessor.call([["a", "b"], ["c", "d"]])
+
+
 @pytest.mark.slow
 def test_half_a_surrogate_pair_is_text_like_any_other(task):
     model = task("AlbertTextClassifier", num_classes=2)
