@@ -99,6 +99,20 @@ def test_a_test_file_may_have_other_columns(tmp_path):
     assert (examples.texts, examples.labels) == (["Bill whistled."], None)
 
 
+def test_the_diagnostics_have_files_of_their_own_and_the_labels_of_mnli(tmp_path):
+    (tmp_path / "diagnostic").mkdir()
+    whole = "Logic\tPremise\tHypothesis\tLabel\nNegation\tIt rains.\tIt is dry.\tcontradiction\n"
+    (tmp_path / "diagnostic" / "diagnostic-full.tsv").write_text(whole)
+    asked = "index\tsentence1\tsentence2\n0\tIt rains.\tIt is wet.\n"
+    (tmp_path / "diagnostic" / "diagnostic.tsv").write_text(asked)
+    dev = read_glue("ax", "dev", tmp_path)
+    assert (dev.text_pairs, dev.class_names[dev.labels[0]]) == (["It is dry."], "contradiction")
+    assert dev.class_names == TASKS["mnli"].class_names
+    assert read_glue("ax", "test", tmp_path, with_answers=False).text_pairs == ["It is wet."]
+    name, lines = submission("ax", "test", ["neutral"])
+    assert (name, lines[1]) == ("AX.tsv", "0\tneutral")
+
+
 def test_the_server_takes_labels_as_the_files_write_them():
     assert submission("cola", "test", ["acceptable", "unacceptable"]) == (
         "CoLA.tsv",
