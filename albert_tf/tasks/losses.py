@@ -58,9 +58,18 @@ class ClassCrossentropy(BatchMean):
     Call arguments:
         y_true: int `(batch, ...)`.
         y_pred: float `(batch, ..., num_classes)`, not normalized.
+
+    Raises:
+        ValueError: rows of 0 and 1 for labels.
     """
 
     def call(self, y_true, y_pred):
+        if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1] > 1:
+            raise ValueError(
+                "Labels must be numbers of classes, one an answer: got rows of the shape "
+                f"{tuple(y_true.shape)}. Give their argmax; where several classes may be right, "
+                "a classifier has multi_label=True."
+            )
         labels = ops.cast(ops.reshape(y_true, ops.shape(y_pred)[:-1]), "int32")
         return ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
 

@@ -71,6 +71,11 @@ def test_shares_of_unequal_replicas_add_up_to_the_mean_over_the_batch(
     assert float(sum(shares)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_rows_of_0_and_1_are_no_numbers_of_classes():
+    with pytest.raises(ValueError, match=r"got rows of the shape \(4, 5\). Give their argmax"):
+        ClassCrossentropy()(np.eye(5)[LABELS[:, 0]], LOGITS[:, 0])
+
+
 def test_a_batch_of_padding_alone_has_no_loss_and_not_nan():
     assert float(ClassCrossentropy(reduction=BY_WEIGHT)(LABELS, LOGITS, 0 * WEIGHTS)) == 0.0
 
