@@ -72,10 +72,11 @@ def test_the_beginning_has_the_ids_of_the_whole(tiny_tokenizer, tiny_proto):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
-def test_ten_megabytes_cost_a_few_copies_of_themselves(tiny_proto, tmp_path):
+@pytest.mark.parametrize("kind", ["tiny_proto", "tiny_vocab_txt"])
+def test_ten_megabytes_cost_a_few_copies_of_themselves(kind, request, tmp_path):
     # Clean-up holds the text some four times, and what is no text three bytes for each; the
     # tokenizer alone took 400 MB, and NUL bytes 800.
-    (tmp_path / "vocabulary.model").write_bytes(tiny_proto)
+    (tmp_path / "vocabulary.model").write_bytes(request.getfixturevalue(kind))
     command = [
         sys.executable,
         "-c",

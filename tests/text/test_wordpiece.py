@@ -81,6 +81,25 @@ def test_ids_are_those_of_the_original(tiny_vocab_txt, lowercase):
     assert AlbertTokenizer(tiny_vocab_txt, lowercase)(texts).to_list() == expected
 
 
+def test_ids_are_those_of_transformers_but_where_it_leaves_the_original(shared, chinese):
+    # It drops what is for private use or unassigned; of capitals it composes the accents.
+    theirs = pytest.importorskip("transformers.models.bert.tokenization_bert_legacy")
+    ids = theirs.load_vocab(shared / "data/zh/vocab.txt")
+    basic_tokenizer = theirs.BasicTokenizer()
+    wordpiece = theirs.WordpieceTokenizer(ids, "[UNK]", max_input_chars_per_word=200)
+    texts = [text for text, _ in GOLDEN] + random_texts(2000, seed=6)
+    texts = [text for text in texts if not {"\ue000", "\u0378"} & set(text)]
+    expected = [
+        [
+            ids[piece]
+            for word in basic_tokenizer.tokenize(text)
+            for piece in wordpiece.tokenize(word)
+        ]
+        for text in texts
+    ]
+    assert chinese(texts).to_list() == expected
+
+
 def test_every_character_that_is_no_letter_is_read_as_in_the_original(tiny_vocab_txt):
     # Some 30,000; of letters the ideographs and those with accents are in other tests.
     points = (p for p in range(0x20000) if unicodedata.category(chr(p)) not in ("Lo", "Cn", "Cs"))
