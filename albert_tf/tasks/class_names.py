@@ -33,7 +33,8 @@ class NamedClasses:
             y = y.numpy()
         if not isinstance(y, (list, tuple, np.ndarray)):
             return y
-        if not any(map(_has_name, y)):
+        is_numeric = isinstance(y, np.ndarray) and y.dtype.kind in "biuf"
+        if is_numeric or not any(map(_has_name, y)):
             return self._checked(y)
         index_of = {name: index for index, name in enumerate(self._known_names())}
         rows = y if getattr(self, "multi_label", False) else [[label] for label in y]
