@@ -255,7 +255,7 @@ def test_detokenized_text_gives_the_same_ids(small):
     ("text", "pieces", "filled"),
     [
         ("今天[MASK]气", ["天"], "今天天气"),
-        ("我 [MASK], un[MASK] [MASK]。", ["爱", "##able", "cat"], "我 爱, unable cat。"),
+        ("我 [MASK], un [MASK] [MASK]。", ["爱", "##able", "cat"], "我 爱, unable cat。"),
         ("the[MASK][MASK]", ["cat", "!"], "the cat!"),
     ],
 )
