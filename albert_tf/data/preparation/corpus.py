@@ -16,6 +16,7 @@ SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+VOCABULARIES = ("vocab.txt", "vocabulary.txt")
 _SPLITTABLE = ("blank-line", "jsonl")  # others are read from their beginning
 SMALLEST_TASK, LARGEST_TASK, NUM_TASKS = 1 << 22, 1 << 27, 4096
 
@@ -48,8 +49,8 @@ def find_files(
     Args:
         texts: what to look for, in any order: the files come out sorted by name, each once.
         format: of all files, or `auto` to go by the suffix. Of what a folder or a pattern
-            gives, `auto` leaves out files whose suffix it does not know; hidden files and what
-            is in hidden folders are left out always.
+            gives, `auto` leaves out files whose suffix it does not know; hidden files, what is in
+            hidden folders, and lists of pieces (`vocab.txt`, `vocabulary.txt`) are left out always.
         match: finds files on other file systems (`scheme://...`): path -> size and time.
 
     Raises:
@@ -131,9 +132,11 @@ def _below(text):
 
 
 def _belongs(path, format):
-    """Whether a path below the folder that was named is text, and not hidden."""
-    is_hidden = any(part.startswith(".") for part in PurePosixPath(path).parts)
-    return not is_hidden and (format != "auto" or _suffix(path) in SUFFIXES)
+    """Whether a path below the folder that was named is text, not hidden, and no vocabulary."""
+    parts = PurePosixPath(path).parts
+    if parts[-1] in VOCABULARIES or any(part.startswith(".") for part in parts):
+        return False
+    return format != "auto" or _suffix(path) in SUFFIXES
 
 
 def _suffix(path):

@@ -61,7 +61,21 @@ def _open_records(settings):
             f"{settings.records} has one segment a row (objective none). Use masked_lm_accuracy, "
             "masked_lm_loss or loss."
         )
+    if records.is_masked:
+        _refuse_other_masks(settings, records)
     return records
+
+
+def _refuse_other_masks(settings, records):
+    """Records that were masked when they were written are not masked otherwise."""
+    for name in ("mask_fraction", "max_ngram"):
+        given, default = getattr(settings, name), getattr(type(settings), name)
+        if given != default and given != records.settings[name]:
+            raise ValueError(
+                f"{name} must be left out, or be {records.settings[name]}: {settings.records} was "
+                f"masked when it was written. Got {given}. Prepare it anew, with other masks or "
+                "with masking=dynamic."
+            )
 
 
 def open_backend(settings, records):

@@ -6,7 +6,8 @@ from albert_tf.data.preparation.corpus import SMALLEST_TASK, TextFile, deal_task
 @pytest.fixture
 def folder(tmp_path):
     """A corpus of three files, and what does not belong to it."""
-    for name in ("b/2.md", "b/1.txt.gz", "a.jsonl", "cover.jpg", ".git/x.txt", "b/.2.md.swp.md"):
+    others = ("cover.jpg", ".git/x.txt", "b/.2.md.swp.md", "b/vocab.txt")
+    for name in ("b/2.md", "b/1.txt.gz", "a.jsonl", *others):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
     return tmp_path

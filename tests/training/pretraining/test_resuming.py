@@ -81,3 +81,17 @@ def test_the_best_by_a_measure_that_there_is_none_of_is_refused(settings, record
     with pytest.raises(ValueError, match="got sentence_order_accuracy, and .*objective none"):
         pretrain(dataclasses.replace(chosen, records=copy), show=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_other_masks_than_those_that_the_records_were_written_with_are_refused(
+    settings, records, tmp_path
+):
+    copy = shutil.copytree(records, tmp_path / "records")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    written = {"masking": "static", "max_predictions": 5, "mask_fraction": 0.2, "max_ngram": 3}
+    manifest["settings"] |= written
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    chosen = dataclasses.replace(settings(tmp_path / "run", mask_fraction=0.3), records=copy)
+    with pytest.raises(ValueError, match="mask_fraction must be left out, or be 0.2: .* Got 0.3"):
+        pretrain(chosen, show=False)
+    assert not (tmp_path / "run").exists()
