@@ -64,14 +64,25 @@ class ClassCrossentropy(BatchMean):
     """
 
     def call(self, y_true, y_pred):
-        if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1] > 1:
-            raise ValueError(
-                "Labels must be numbers of classes, one an answer: got rows of the shape "
-                f"{tuple(y_true.shape)}. Give their argmax; where several classes may be right, "
-                "a classifier has multi_label=True."
-            )
+        self.refuse_rows(tuple(y_true.shape), len(y_pred.shape), y_pred.shape[-1])
         labels = ops.cast(ops.reshape(y_true, ops.shape(y_pred)[:-1]), "int32")
         return ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+
+    @staticmethod
+    def refuse_rows(shape, rank, num_classes):
+        """Raises `ValueError` where labels of a shape are rows of 0 and 1.
+
+        Args:
+            shape: tuple of the labels; a length may be None in a graph.
+            rank: number of dimensions of the logits.
+            num_classes: the last of these.
+        """
+        if len(shape) == rank and num_classes > 1 and shape[-1] == num_classes:
+            raise ValueError(
+                "Labels must be numbers of classes, one an answer: got rows of the shape "
+                f"{shape}. Give their argmax; where several classes may be right, a classifier "
+                "has multi_label=True."
+            )
 
 
 @keras.saving.register_keras_serializable("albert_tf")

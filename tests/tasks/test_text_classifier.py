@@ -71,6 +71,29 @@ def test_several_labels_a_row_may_be_lists_of_names(named):
     rows = [["good"], [], ["bad", "good"], ["bad"]]
     found = model.preprocess_samples(TEXTS[:4], rows)[1]
     assert found.tolist() == [[0, 1], [0, 0], [1, 1], [1, 0]]
+    model.preprocessor, ragged = None, tf.ragged.constant(rows)
+    for given in (ragged, ragged.to_tensor("")):
+        assert model.preprocess_samples(TEXTS[:4], given)[1].tolist() == found.tolist()
+        dataset = tf.data.Dataset.from_tensors((TEXTS[:4], given)).map(model.preprocess_samples)
+        assert next(iter(dataset))[1].numpy().tolist() == found.tolist()
+    one_each = tf.data.Dataset.from_tensors((TEXTS[:2], ["good", "bad"]))
+    found = next(iter(one_each.map(model.preprocess_samples)))[1]
+    assert found.numpy().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    "multi_label, labels, message",
+    [
+        (True, [0, 1], r"rows of 0 and 1, \(rows, 2\), or lists of names: got the shape \(2,\)"),
+        (True, [[0], [1, 0]], r"same shape in all rows.*got the shapes \[\(1,\), \(2,\)\]"),
+        (False, [None, 0], r"must be numbers, or names of classes: got \[None\]"),
+        (False, [[0, 1], [1, 0]], r"one an answer: got rows of the shape \(2, 2\)"),
+        (False, [0, 2], "numbers of the 2 classes, counted from 0: got 2 for row 1"),
+    ],
+)
+def test_labels_of_another_shape_are_refused(named, multi_label, labels, message):
+    with pytest.raises(ValueError, match=message):
+        named(multi_label=multi_label).fit(TEXTS[:2], labels, verbose=0)
 
 
 def test_a_label_that_is_no_name_is_told_with_what_to_do(named):
