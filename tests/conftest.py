@@ -105,3 +105,24 @@ def tiny_config():
         intermediate_size=40,
         max_position_embeddings=48,
     )
+
+
+@pytest.fixture
+def served_answers(tmp_path):
+    """Gives what a SavedModel of a function of `text` answers in TensorFlow 1's session.
+
+    TF Serving loads into a session, too, and not as Python does.
+    """
+    import tensorflow as tf
+
+    def answers(serve, texts):
+        module = tf.Module()
+        module.serve = serve
+        tf.saved_model.save(module, tmp_path, signatures={"serving_default": serve})
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))
+            signature = graph.signature_def["serving_default"]
+            outputs = {name: info.name for name, info in signature.outputs.items()}
+            return session.run(outputs, {signature.inputs["text"].name: texts})
+
+    return answers

@@ -17,6 +17,7 @@ from albert_tf.checkpoints.table import published_groups
 from albert_tf.checkpoints.weights import gather
 from albert_tf.staging import new_directory, refuse_existing
 from albert_tf.tasks.table import task_word
+from albert_tf.text.wordpiece_model import WordPieceModel
 
 DTYPES = ("float32", "float16")
 
@@ -156,7 +157,7 @@ def _arrays(model, backbone, table):
 
 def is_wordpiece(tokenizer) -> bool:
     """Whether a tokenizer has a `vocab.txt`; None has not."""
-    return tokenizer is not None and tokenizer.vocabulary.preset_file == "vocabulary.txt"
+    return tokenizer is not None and isinstance(tokenizer.vocabulary, WordPieceModel)
 
 
 def _write_vocabulary(directory, tokenizer, sentencepiece_name):

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from albert_tf.data.masking_vocabulary import MaskingVocabulary
+
 START, END = 2, 3
 
 
@@ -26,6 +28,18 @@ def pair_row(rng, length, vocab_size=88) -> dict:
     ids[[0, first_length - 1, length - 1]] = START, END, END
     label = int(rng.integers(2))
     return {"token_ids": ids, "first_length": first_length, "sentence_order_label": label}
+
+
+def masking_vocabulary(word_starts) -> MaskingVocabulary:
+    """A vocabulary of 1000 pieces; `word_starts` is bool `(1000,)`."""
+    return MaskingVocabulary(
+        start_id=START,
+        end_id=END,
+        pad_id=0,
+        mask_id=4,
+        ordinary_ids=np.arange(5, 1000, dtype=np.int32),
+        word_starts=word_starts,
+    )
 
 
 def rows_of(count, seed=0, sequence_length=24) -> list[dict]:

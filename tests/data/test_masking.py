@@ -17,18 +17,12 @@ from albert_tf.data.masking import (
     word_starts,
 )
 from albert_tf.data.masking_arrays import mask_rows
-from albert_tf.data.masking_vocabulary import MaskingVocabulary
 
-original = SimpleNamespace(**runpy.run_path(Path(__file__).with_name("original_masking.py")))
+here = Path(__file__)
+original = SimpleNamespace(**runpy.run_path(here.with_name("original_masking.py")))
+fixtures = SimpleNamespace(**runpy.run_path(str(here.with_name("record_fixtures.py"))))
 OPENS, GOES_ON = 5, 6
-VOCABULARY = MaskingVocabulary(
-    start_id=2,
-    end_id=3,
-    pad_id=0,
-    mask_id=4,
-    ordinary_ids=np.arange(5, 1000, dtype=np.int32),
-    word_starts=np.arange(1000) != GOES_ON,
-)
+VOCABULARY = fixtures.masking_vocabulary(np.arange(1000) != GOES_ON)
 
 
 def picks(starts, num_rows=1, seed=0, **law):

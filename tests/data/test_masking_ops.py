@@ -10,19 +10,11 @@ import tensorflow as tf
 from albert_tf.data.chance import fold
 from albert_tf.data.masking import MaskingLaw, mask_row
 from albert_tf.data.masking_ops import mask_rows
-from albert_tf.data.masking_vocabulary import MaskingVocabulary
 
 here = Path(__file__)
 original = SimpleNamespace(**runpy.run_path(here.with_name("original_masking.py")))
 fixtures = SimpleNamespace(**runpy.run_path(str(here.with_name("record_fixtures.py"))))
-VOCABULARY = MaskingVocabulary(
-    start_id=2,
-    end_id=3,
-    pad_id=0,
-    mask_id=4,
-    ordinary_ids=np.arange(5, 1000, dtype=np.int32),
-    word_starts=np.arange(1000) % 3 != 0,
-)
+VOCABULARY = fixtures.masking_vocabulary(np.arange(1000) % 3 != 0)
 
 
 def padded(rows, width):

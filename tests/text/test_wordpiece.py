@@ -317,7 +317,7 @@ def test_a_pipeline_gives_the_same_ids(small):
 
 
 @pytest.mark.slow
-def test_a_served_graph_gives_the_same_ids_spans_and_text(small, tmp_path):
+def test_a_served_graph_gives_the_same_ids_spans_and_text(small, served_answers):
     texts = ["我爱北京，cats un\u0301able 😀" + "a" * 201, "", b"\xff\0 A"]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -326,14 +326,6 @@ def test_a_served_graph_gives_the_same_ids_spans_and_text(small, tmp_path):
         dense = [part.to_tensor(-1) for part in (ids, starts, ends, small(text))]
         return dict(zip("abcd", dense, strict=True)) | {"text": small.detokenize(ids)}
 
-    module = tf.Module()
-    module.serve = serve
-    tf.saved_model.save(module, tmp_path, signatures={"serving_default": serve})
-    # TF Serving loads into a session, not as Python does.
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path))
-        signature = graph.signature_def["serving_default"]
-        outputs = {name: info.name for name, info in signature.outputs.items()}
-        served = session.run(outputs, {signature.inputs["text"].name: texts})
+    served = served_answers(serve, texts)
     for name, expected in serve(tf.constant(texts)).items():
         np.testing.assert_array_equal(served[name], expected)
