@@ -66,7 +66,7 @@ def find_files(
         else:
             new = match(text)
         if new.keys() != {text} and new.keys() != {os.path.abspath(text)}:  # a folder or a pattern
-            root = re.split(r"[*?\[]", text if is_remote(text) else os.path.abspath(text))[0]
+            root = _root(text if is_remote(text) else os.path.abspath(text))
             new = {path: new[path] for path in new if _belongs(path[len(root) :], format)}
         if not new:
             known = f" Suffixes are {', '.join(SUFFIXES)}, also with .gz; --format takes any."
@@ -129,6 +129,12 @@ def _below(text):
     if os.path.exists(text):
         return [text]
     return [path for path in glob.glob(text, recursive=True) if os.path.isfile(path)]
+
+
+def _root(text):
+    """The folder that is named: of a pattern the last one before its first sign."""
+    fixed, *signs = re.split(r"[*?\[]", text, maxsplit=1)
+    return fixed.rpartition("/")[0] if signs else fixed
 
 
 def _belongs(path, format):

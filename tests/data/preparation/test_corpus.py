@@ -23,6 +23,13 @@ def test_files_and_patterns_in_any_order_give_each_file_once(folder):
     assert find_files(texts) == find_files([folder])
 
 
+def test_a_pattern_may_begin_as_the_name_of_a_file_does(folder):
+    # Behind the signs come ".jsonl", which is no hidden file, and "cab.txt", which is a vocabulary.
+    assert [file.name for file in find_files([folder / "a*.jsonl"])] == ["a.jsonl"]
+    with pytest.raises(FileNotFoundError, match="gives none"):
+        find_files([folder / "b" / "vo*.txt"])
+
+
 def test_names_do_not_depend_on_where_the_corpus_stands(folder, tmp_path_factory):
     moved = tmp_path_factory.mktemp("elsewhere") / "deep"
     names = [file.name for file in find_files([folder / "b"])]
