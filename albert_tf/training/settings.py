@@ -1,5 +1,6 @@
 """What can be set about a fine-tuning run."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,10 +178,7 @@ class FineTuneSettings(TaskOptions):
                 "Random weights need a vocabulary: name one with --vocab, or train one with "
                 "--train-vocab 8000."
             )
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"accumulate must divide batch_size: got {self.accumulate} and {self.batch_size}."
-            )
+        self._check_numbers()
         if self.strategy not in STRATEGIES:
             raise ValueError(
                 f"strategy must be one or mirrored: got {self.strategy}. Fine-tuning runs on the "
@@ -192,7 +190,6 @@ class FineTuneSettings(TaskOptions):
                 "Gradients are accumulated on one device only: with --strategy mirrored leave "
                 "--accumulate out."
             )
-        self._check_numbers()
 
     def _check_numbers(self):
         counts = "batch_size accumulate epochs steps limit eval_steps patience train_vocab"
@@ -200,6 +197,10 @@ class FineTuneSettings(TaskOptions):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1: got {value}.")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate must divide batch_size: got {self.accumulate} and {self.batch_size}."
+            )
         for name in ("warmup_fraction", "dropout", "hidden_dropout", "weight_decay", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
@@ -208,8 +209,10 @@ class FineTuneSettings(TaskOptions):
             raise ValueError(f"dev_fraction must be in (0, 1): got {self.dev_fraction}.")
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"layer_decay must be in (0, 1]: got {self.layer_decay}.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0: got {self.learning_rate}.")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be above 0, and finite: got {self.learning_rate}."
+            )
         if self.warmup_steps is not None and self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0: got {self.warmup_steps}.")
         if self.sequence_length is not None and self.sequence_length < 4:

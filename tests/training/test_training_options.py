@@ -221,6 +221,8 @@ def test_options_that_do_not_fit_are_refused(settings, changes, message):
     ("changes", "message"),
     [
         ({"accumulate": 3}, "accumulate must divide batch_size: got 3 and 4"),
+        ({"accumulate": 0}, "accumulate must be at least 1: got 0"),
+        ({"learning_rate": float("inf")}, "learning_rate must be above 0, and finite: got inf"),
         ({"accumulate": 2, "strategy": "mirrored"}, "accumulated on one device only"),
         ({"strategy": "multiworker"}, "one or mirrored: got multiworker.*for `albert-tf pretrain`"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\)"),

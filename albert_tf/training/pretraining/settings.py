@@ -140,7 +140,7 @@ class PretrainSettings:
             )
         for name in ("learning_rate", "clip_norm", "depth_ratio", "depth_ratio_end"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above 0: got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be above 0, and finite: got {getattr(self, name)}.")
         for name in ("weight_decay", "beta_2", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

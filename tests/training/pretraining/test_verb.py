@@ -58,9 +58,9 @@ def test_a_run_that_was_stopped_says_how_to_go_on(pretrain, monkeypatch):
         (["--restarts", "2"], "--restarts needs --workers"),
         (["--layers", "5"], "--layers deepens the model of --from"),
         (["--ema", "1"], r"ema must be in [0, 1): got 1.0"),
-        (["--depth-ratio", "0"], "depth_ratio must be above 0: got 0.0"),
-        (["--learning-rate", "nan"], "learning_rate must be above 0: got nan"),
-        (["--clip-norm", "inf"], "clip_norm must be above 0: got inf"),
+        (["--depth-ratio", "0"], "depth_ratio must be above 0, and finite: got 0.0"),
+        (["--learning-rate", "nan"], "learning_rate must be above 0, and finite: got nan"),
+        (["--clip-norm", "inf"], "clip_norm must be above 0, and finite: got inf"),
         (["--seed", "-1"], "seed must be in [0, 2^32): got -1"),
     ],
 )
