@@ -169,6 +169,12 @@ def test_the_run_may_follow_the_verb_without_its_flag(capsys, tmp_path):
     assert "run" in run_cli(capsys, "predict", "--text", "a")[2]
 
 
+@pytest.mark.parametrize("verb", ["evaluate", "predict"])
+def test_a_batch_has_a_row_at_least(capsys, tmp_path, verb):
+    code, _, err = run_cli(capsys, verb, "--run", tmp_path, "--batch-size", "-1")
+    assert (code, "--batch-size must be at least 1: got -1" in err) == (2, True)
+
+
 def test_predict_wants_texts_from_one_place(capsys, tmp_path):
     both = ("--text", "x", "--file", tmp_path / "f.txt")
     code, _, err = run_cli(capsys, "predict", "--run", tmp_path, *both)

@@ -82,6 +82,9 @@ class Evaluate(ReadingOptions):
     batch_size: int = flag("examples a batch", default=64)
     precision: str = flag("of the arithmetic", choices=PRECISIONS, default="float32")
 
+    def __post_init__(self):
+        _check_batch_size(self.batch_size)
+
     def start(self):
         from albert_tf.staging import refuse_existing
         from albert_tf.training.answer_files import write_answers
@@ -146,6 +149,7 @@ class Predict:
                 f"--text-pair must come once for each --text: got {len(self.text_pair)} for "
                 f"{len(self.text)}."
             )
+        _check_batch_size(self.batch_size)
 
     @property
     def needs_tensorflow(self):
@@ -212,6 +216,11 @@ class Predict:
         columns = {"text": self.column, "text_pair": self.column_pair}
         columns |= {"num_beams": self.num_beams, "exit_patience": self.exit_patience}
         return columns | ({} if self.header else {"header": False})
+
+
+def _check_batch_size(size):
+    if size < 1:
+        raise ValueError(f"--batch-size must be at least 1: got {size}.")
 
 
 def light_line(row):
