@@ -140,6 +140,15 @@ def test_export_asks_for_pairs_as_the_run_was_trained(
     assert (seen["pair"], seen["names"]) == (pair, ["bad", "good"])
 
 
+def test_a_model_that_has_no_export_is_refused_in_words(monkeypatch, capsys, tmp_path):
+    from albert_tf.tasks import loading
+
+    monkeypatch.setattr(loading, "load_checkpoint", lambda *args, **options: object())
+    flags = ("--run", tmp_path, "--out", tmp_path / "m.tflite", "--format", "tflite")
+    code, _, err = run_cli(capsys, "export", *flags)
+    assert (code, "takes one of AlbertTextClassifier, " in err) == (2, True)
+
+
 def test_export_writes_a_tflite_file(run_directory, capsys, tmp_path):
     out = tmp_path / "m.tflite"
     flags = ("--format", "tflite", "--seq-len", 16)

@@ -87,7 +87,7 @@ def export_saved_model(
         ExportMismatchError: the SavedModel does not answer as the model; nothing is published.
         FreshProcessError: the fresh process cannot load or run it; nothing is published.
         FileExistsError: the version exists, or `path` is a file.
-        TypeError: there is no export for this class of model.
+        NoExportError: there is no export for this class of model.
         ValueError: an argument is out of its range, or the model was quantized.
     """
     options = AnswerOptions(

@@ -37,6 +37,10 @@ ANSWERS = {
 }
 
 
+class NoExportError(TypeError):
+    """There is no export of this kind for models of this class."""
+
+
 def answers_of(model, options=None) -> Answers:
     """Finds the answers of a model by its class.
 
@@ -45,7 +49,7 @@ def answers_of(model, options=None) -> Answers:
         options: `AnswerOptions`; None for its defaults.
 
     Raises:
-        TypeError: there is no export for this class.
+        NoExportError: there is no export for this class.
         ValueError: an option that this model cannot have.
     """
     return family_of(model)(model, options)
@@ -56,7 +60,7 @@ def family_of(model) -> type[Answers]:
     for kind, answers in ANSWERS.items():
         if isinstance(model, kind):
             return answers
-    raise TypeError(
+    raise NoExportError(
         f"An export takes one of {', '.join(kind.__name__ for kind in ANSWERS)}: got "
         f"{type(model).__name__}."
     )

@@ -18,7 +18,7 @@ from albert_tf.exporting.mobile.text_graph import TextGraph
 from albert_tf.exporting.mobile.verification import verify_tflite
 from albert_tf.exporting.precision import copy_in
 from albert_tf.exporting.requests import Requests
-from albert_tf.exporting.tasks import answers_of, family_of
+from albert_tf.exporting.tasks import NoExportError, answers_of, family_of
 from albert_tf.layers.attention import PADDING_SCORE
 from albert_tf.staging import new_file, refuse_existing
 
@@ -141,7 +141,7 @@ def export_tflite(
         AccuracyDropError: the file scores too much below the model; nothing is written.
         FileExistsError: `path` exists.
         ModuleNotFoundError: `verify` or `accuracy` without the package `ai_edge_litert`.
-        TypeError: there is no export for this class of model.
+        NoExportError: there is no export for this class of model.
         ValueError: an argument is out of its range, the model was quantized by Keras, or there is
             too little text to measure ranges on.
     """
@@ -150,7 +150,7 @@ def export_tflite(
     path = Path(path)
     sizes = TFLiteSizes(batch_size=batch_size, seq_len=seq_len, num_choices=num_choices)
     if reason := NOT_FOR_PHONES.get(family_of(model)):
-        raise TypeError(reason)
+        raise NoExportError(reason)
     rolled = _check(model, path, quantization, sizes, rolled, signatures)
     options = AnswerOptions(pair=pair, top_k=top_k, tokenizer=tokenizer, seq_len=seq_len)
     answers = answers_of(model, options)

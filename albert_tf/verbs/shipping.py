@@ -119,6 +119,7 @@ class Export:
         from albert_tf.data.rows import read_rows
         from albert_tf.exporting.fresh_process import FreshProcessError
         from albert_tf.exporting.mobile.accuracy import AccuracyDropError
+        from albert_tf.exporting.tasks import NoExportError
         from albert_tf.exporting.verification import ExportMismatchError
         from albert_tf.models.pretrainer import AlbertPretrainer
         from albert_tf.tasks.loading import load_checkpoint
@@ -137,9 +138,10 @@ class Export:
             if len(rows) > MOST_TEXTS:
                 print(f"The first {MOST_TEXTS} of {len(rows)} rows are compared.")
         write = self._write_tflite if self.format == "tflite" else self._write_saved_model
+        refusals = (ExportMismatchError, FreshProcessError, AccuracyDropError, NoExportError)
         try:
             path = write(model, options)
-        except (ExportMismatchError, FreshProcessError, AccuracyDropError) as error:
+        except refusals as error:
             raise ValueError(str(error)) from error
         size = sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file())
         print(f"{path}: {size / 1e6:.1f} MB")
