@@ -70,8 +70,9 @@ class Checkpoints:
             with new_directory(path) as staged:
                 _write(staged, step, values, state or {})
         except (OSError, SafetensorError) as error:
+            reason = error.__cause__ or error  # `DiskFull` has advice of its own
             raise OSError(
-                f"The checkpoint {path} could not be written: {error}. The ones before it are "
+                f"The checkpoint {path} could not be written: {reason}. The ones before it are "
                 f"whole: {self.steps() or 'none yet'}. Make room, and the same command goes on "
                 "from the newest."
             ) from error

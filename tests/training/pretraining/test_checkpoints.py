@@ -1,8 +1,11 @@
+import errno
+import os
 import resource
 
 import numpy as np
 import pytest
 
+from albert_tf.training.pretraining import checkpoints as room
 from albert_tf.training.pretraining.checkpoints import Checkpoints, DamagedCheckpoint
 
 VALUES = {"model/kernel": np.arange(600.0, dtype="float32"), "optimizer/iteration": np.array(7)}
@@ -79,3 +82,12 @@ def test_a_full_disk_costs_no_checkpoint(checkpoints):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in checkpoints.directory.iterdir()] == ["step-00000001"]
     checkpoints.load(1)
+
+
+def test_a_full_disk_is_told_once(checkpoints, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(room, "_write", fail)
+    with pytest.raises(OSError, match=r"written: \[Errno 28\] [\w ]+\. The ones before"):
+        checkpoints.save(2, VALUES)
