@@ -138,7 +138,7 @@ def _open_run(settings, records, backend):
         settings.out,
         as_values(settings),
         settings.seed,
-        data={"records": fingerprint(records)},
+        data={"records": fingerprint(records), "vocabulary": records.vocabulary_sha256},
         defaults=default_values(PretrainSettings),
         free_to_change=FREE_TO_CHANGE,
     )

@@ -1,11 +1,11 @@
 """The model that a pretraining run starts from: random weights, or those of another run."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from albert_tf.checkpoints.files import find_checkpoint, vocabulary_beside
 from albert_tf.data.record_set import RecordSet
+from albert_tf.json_object import read_json_object
 from albert_tf.models.backbone import AlbertBackbone
 from albert_tf.models.deepening import deepen
 from albert_tf.models.pretrainer import AlbertPretrainer
@@ -17,7 +17,7 @@ from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.piece_frequencies import log_frequencies
 from albert_tf.training.pretraining.settings import PretrainSettings
 from albert_tf.training.pretraining.variables import assign_weights
-from albert_tf.training.run_directory import SETTINGS
+from albert_tf.training.run_directory import ENVIRONMENT, SETTINGS
 from albert_tf.training.starting_config import starting_config
 
 
@@ -63,8 +63,8 @@ def _load(settings, records, dtype):
 
 def _of_unfinished_run(run, records, precision):
     """The newest weights of a run that is not at its end (not their moving averages)."""
-    values = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
-    theirs = build(PretrainSettings, values, f"The run {run}")
+    theirs = build(PretrainSettings, read_json_object(run / SETTINGS), f"The run {run}")
+    _check_vocabulary_of(run, records)
     model = starting_model(dataclasses.replace(theirs, precision=precision, freeze=()), records)
     checkpoints = Checkpoints(run / "checkpoints")
     steps = checkpoints.steps()
@@ -72,6 +72,17 @@ def _of_unfinished_run(run, records, precision):
         raise FileNotFoundError(f"The run {run} has neither a model nor a checkpoint yet.")
     assign_weights(model, checkpoints.load(steps[-1])[0])
     return model
+
+
+def _check_vocabulary_of(run, records):
+    """Refuses another vocabulary, which may have as many pieces; the first runs named none."""
+    data = read_json_object(run / ENVIRONMENT).get("data", {})
+    if data.get("vocabulary", records.vocabulary_sha256) != records.vocabulary_sha256:
+        raise ValueError(
+            f"The records must have the vocabulary of the run to start from: {run} has one of "
+            f"sha256 {data['vocabulary']}, {records.directory} of {records.vocabulary_sha256}. "
+            "Prepare the text with the vocabulary of the run's own records."
+        )
 
 
 def _check_fits(config, records):

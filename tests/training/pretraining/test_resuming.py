@@ -10,6 +10,7 @@ import shutil
 
 import pytest
 
+from albert_tf.data.record_set import RecordSet
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.run import pretrain
@@ -47,6 +48,11 @@ def test_a_run_that_broke_off_is_bit_equal_to_one_that_did_not(
         pretrain(eventful(run), show=False)
     assert json.loads((run / "resumed.jsonl").read_text())["step"] == 12
     assert_same_run(run, whole)
+
+
+def test_a_run_notes_the_vocabulary_of_its_records(whole, records):
+    noted = json.loads((whole / "environment.json").read_text())["data"]["vocabulary"]
+    assert noted == RecordSet.open(records).vocabulary_sha256
 
 
 def test_a_run_at_its_end_is_left_alone(eventful, whole):

@@ -63,6 +63,11 @@ def test_a_run_that_is_not_at_its_end_gives_its_newest_weights(settings, record_
     (run / "checkpoints").mkdir(parents=True)
     (run / "settings.json").write_text(json.dumps(as_values(theirs)))
     chosen = settings(None, config=None, from_=str(run), layers=5)
+    note = run / "environment.json"
+    note.write_text(json.dumps({"data": {"vocabulary": "0" * 64}}))
+    with pytest.raises(ValueError, match="must have the vocabulary of .* sha256 0{64}, .*records"):
+        starting_model(chosen, record_set)
+    note.write_text(json.dumps({"data": {"vocabulary": record_set.vocabulary_sha256}}))
     with pytest.raises(FileNotFoundError, match="neither a model nor a checkpoint"):
         starting_model(chosen, record_set)
     optimizer = make_optimizer(theirs, trained)
