@@ -88,8 +88,11 @@ class _PrintCompletion(argparse.Action):
         if values not in shtab.SUPPORTED_SHELLS:
             known = ", ".join(shtab.SUPPORTED_SHELLS)
             parser.error(f"--print-completion must be one of {known}: got {values}")
-        for flag in _flags_of(parser):
-            if flag.type is Path:
+        flags = list(_flags_of(parser))
+        paths = {flag.dest for flag in flags if flag.type is Path}
+        for flag in flags:
+            # A value that leads has no type of its own, see `_add_flag`.
+            if flag.type is Path or (not flag.option_strings and flag.dest in paths):
                 flag.complete = shtab.FILE
         print(shtab.complete(parser, values))
         parser.exit(0)

@@ -105,6 +105,7 @@ def test_the_examples_of_a_verb_are_commands_that_it_takes(line):
         (["albert-tf", "export", "--quantiz"], ["--quantization"]),
         (["albert-tf", "export", "--format", "tf"], ["tflite"]),
         (["albert-tf", "vocab", "--out", "comp"], ["completion"]),
+        (["albert-tf", "evaluate", "comp"], ["completion"]),
     ],
 )
 def test_bash_completes_verbs_and_flags(words, offered, capsys, tmp_path):
