@@ -3,11 +3,14 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# What `_sibling` calls things.
+_STAGED = re.compile(r"\.[0-9a-f]{8}\.")
 
 
 class DiskFull(OSError):
@@ -90,6 +93,17 @@ def new_file(path, overwrite=False):
             os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def remove_unfinished(directory):
+    """Removes what killed processes left half-written, where nobody else is writing now.
+
+    Args:
+        directory: an existing one; what lies deeper stays.
+    """
+    for path in Path(directory).iterdir():
+        if _STAGED.match(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def refuse_existing(path):

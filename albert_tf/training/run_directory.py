@@ -9,7 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
-from albert_tf.staging import full_disk_named, new_file, refuse_existing
+from albert_tf.staging import full_disk_named, new_file, refuse_existing, remove_unfinished
 from albert_tf.training.environment import environment
 from albert_tf.training.event_file import EventFile
 from albert_tf.training.report import write_report
@@ -127,6 +127,7 @@ class RunDirectory(Rows):
                 )
             _check_settings(path, settings, defaults or {}, free_to_change)
             _check_data(path, data or {})
+            remove_unfinished(path)
             run = cls.__new__(cls)
             run._open(path, seed, _read_rows(path / METRICS))
             run.write_json(SETTINGS, settings)

@@ -115,6 +115,15 @@ def test_a_run_that_was_killed_before_it_had_its_settings_begins_again(tmp_path)
     assert json.loads((tmp_path / "environment.json").read_text())["data"] == {"rows": "abc"}
 
 
+def test_what_a_killed_run_was_writing_is_removed(begun):
+    before = set(begun.iterdir())
+    (begun / ".0a1b2c3d.model").mkdir()
+    for name in (".0a1b2c3d.model/model.weights.h5", ".0a1b2c3d.learning_curve.png", ".mine"):
+        (begun / name).write_text("half")
+    with go_on(begun):
+        assert set(begun.iterdir()) == before | {begun / ".mine"}
+
+
 def test_a_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="must not exist yet"):

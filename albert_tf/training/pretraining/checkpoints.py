@@ -18,13 +18,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from albert_tf.checkpoints import safetensors_file
-from albert_tf.staging import new_directory, new_file, refuse_existing
+from albert_tf.staging import new_directory, new_file, refuse_existing, remove_unfinished
 
 VARIABLES_FILE = "variables.safetensors"
 STATE_FILE = "state.json"
 BEST_FILE = "best.json"
 _NAME = re.compile(r"step-(\d{8,})$")
-_STAGED = re.compile(r"\.[0-9a-f]{8}\.(step-\d{8,}|best\.json)$")
 
 
 class DamagedCheckpoint(ValueError):
@@ -104,7 +103,8 @@ class Checkpoints:
         Raises:
             DamagedCheckpoint: there are some, and none is whole.
         """
-        self._remove_unfinished()
+        if self.directory.is_dir():
+            remove_unfinished(self.directory)
         damaged = []
         for step in reversed(self.steps()):
             try:
@@ -150,12 +150,6 @@ class Checkpoints:
         path = self.directory / f"damaged-{self.path(step).name}"
         shutil.rmtree(path, ignore_errors=True)
         return self.path(step).rename(path)
-
-    def _remove_unfinished(self):
-        """Removes what a killed process was writing."""
-        for path in self._entries():
-            if _STAGED.match(path.name):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _write(directory, step, values, state):
