@@ -184,6 +184,20 @@ def test_a_batch_has_a_row_at_least(capsys, tmp_path, verb):
     assert (code, "--batch-size must be at least 1: got -1" in err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--column", "review", "--num-beams", "2"], "leave --column and --num-beams out"),
+        (["--no-header"], "takes columns named as its inputs: leave --no-header out"),
+        (["--data", "folder"], "name the part with --split"),
+    ],
+)
+def test_flags_that_a_tflite_file_would_not_heed_are_refused(capsys, tmp_path, flags, message):
+    asked = ("predict", tmp_path / "m.tflite", "--text", "a", *flags)
+    code, _, err = run_cli(capsys, *asked)
+    assert (code, message in err) == (2, True)
+
+
 def test_predict_wants_texts_from_one_place(capsys, tmp_path):
     both = ("--text", "x", "--file", tmp_path / "f.txt")
     code, _, err = run_cli(capsys, "predict", "--run", tmp_path, *both)

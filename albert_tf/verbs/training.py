@@ -144,6 +144,8 @@ class Predict:
             raise ValueError(
                 "Name what to answer on the command line, with --file or with --split, not both."
             )
+        if self.data is not None and self.split is None:
+            raise ValueError("--data is the folder of a data set: name the part with --split.")
         if self.text_pair and len(self.text_pair) != len(self.text):
             raise ValueError(
                 f"--text-pair must come once for each --text: got {len(self.text_pair)} for "
@@ -190,8 +192,14 @@ class Predict:
     def _ask_light_model(self):
         from albert_tf.exporting.light.asking import ask_file, ask_rows
 
-        if self.split is not None or self.out is not None:
-            raise ValueError("A .tflite file knows no data set: leave --split and --out out.")
+        own = ("task", "split", "out", "column", "column_pair", "num_beams", "exit_patience")
+        given = [name for name in own if getattr(self, name) is not None]
+        if given or not self.header:
+            flags = [f"--{name.replace('_', '-')}" for name in given] or ["--no-header"]
+            raise ValueError(
+                "A .tflite file knows no data set, and takes columns named as its inputs: leave "
+                f"{' and '.join(flags)} out."
+            )
         given = self._given()
         rows = ask_rows(self.run, self.file) if given is None else ask_file(self.run, **given)
         for row in rows:
