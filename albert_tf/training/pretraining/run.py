@@ -9,12 +9,18 @@ import warnings
 
 import keras
 
+from albert_tf.data.record_batches import numpy_batches
 from albert_tf.data.record_set import HELD_OUT, TRAIN, RecordSet
 from albert_tf.training.fields import as_values, default_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.preset import save_preset
-from albert_tf.training.pretraining.settings import FREE_TO_CHANGE, PretrainSettings, check_batch
+from albert_tf.training.pretraining.settings import (
+    FREE_TO_CHANGE,
+    PretrainSettings,
+    batch_settings,
+    check_batch,
+)
 from albert_tf.training.pretraining.stopping import stop_requests, stop_when_input_ends
 from albert_tf.training.pretraining.supervisor import is_supervised
 from albert_tf.training.pretraining.throughput import RowCost, training_flops_per_row
@@ -63,6 +69,8 @@ def _open_records(settings):
         )
     if records.is_masked:
         _refuse_other_masks(settings, records)
+    # Reads no row; raises where the records cannot be dealt out so, before there is a run.
+    numpy_batches(records, TRAIN, **batch_settings(settings))
     return records
 
 

@@ -79,6 +79,12 @@ def test_a_batch_that_does_not_split_evenly_is_refused(settings, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_records_that_do_not_fill_a_batch_leave_no_run_behind(settings, tmp_path):
+    with pytest.raises(ValueError, match="'train' has 70 rows, fewer than one batch of 71"):
+        pretrain(settings(tmp_path / "run", batch_size=71), show=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_best_by_a_measure_that_there_is_none_of_is_refused(settings, records, tmp_path):
     copy = shutil.copytree(records, tmp_path / "records")
     manifest = copy / "manifest.json"
