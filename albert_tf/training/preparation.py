@@ -73,8 +73,8 @@ class Preparation:
     def batches(self):
         """All raw batches of the training.
 
-        With `accumulate` these are parts of an update, and every batch is full: some examples
-        come twice in a pass.
+        With `accumulate` these are parts of an update. Then, and where the job wants it, every
+        batch is full: some examples come twice in a pass.
         """
         settings, train = self.settings, self.train
         if settings.accumulate > 1 or self.job.wants_full_batches:
