@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from albert_tf.data.preparation.corpus import deal_tasks, find_files
+from albert_tf.data.preparation.corpus import deal_tasks, find_files, is_remote
 from albert_tf.data.preparation.manifest import build_manifest
 from albert_tf.data.preparation.plan import check_held_out, check_shards, plan_of
 from albert_tf.data.preparation.progress import PreparationProgress
@@ -50,6 +50,8 @@ def prepare(
         FileNotFoundError, ValueError: the text, the vocabulary or the settings are of no use.
         DiskFull: what is finished stays, and the same call goes on.
     """
+    if is_remote(str(out)):
+        raise ValueError(f"Only Beam writes to other file systems: got {out}. Give a --runner.")
     settings, out = settings or PreparationSettings(), Path(out)
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"workers must be 1 or more: got {num_workers}.")

@@ -60,6 +60,7 @@ def test_an_existing_output_is_refused_in_one_line(run_prepare):
         (["--shards", "0"], "shards must be 1 or more"),
         (["--workers", "0"], "workers must be 1 or more: got 0"),
         (["--texts", "absent.md"], "absent.md gives none"),
+        (["--out", "gs://bucket/records"], "got gs://bucket/records. Give a --runner"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(run_prepare, tmp_path, flags, message):
