@@ -173,6 +173,7 @@ def test_saved_values_build_the_same_job_again():
         ({"out": "x", "words": [1]}, r"words must be a list: got \[1\]"),
         ({"out": "x", "tone": "shrill"}, "tone must be one of soft, loud: got 'shrill'"),
         ({"times": 3}, "A value is needed for --out"),
+        ({"out": "gs://bucket/x"}, "out must be a path on this machine: got gs://bucket/x"),
         ([1], "must hold a JSON object"),
         ("{", "must hold a JSON object"),
     ],
@@ -182,6 +183,11 @@ def test_a_wrong_recipe_is_refused_with_the_reason(greet, recipe, content, messa
     assert code == 2
     assert re.search(message, error), error
     assert "Traceback" not in error
+
+
+def test_a_path_of_another_file_system_is_refused_as_a_flag(greet):
+    code, error = greet("--out", "gs://bucket/x")
+    assert (code, "out must be a path on this machine: got gs:/bucket/x" in error) == (2, True)
 
 
 def test_an_unknown_recipe_names_those_that_come_with_the_package(greet):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import types
 from dataclasses import MISSING
 from pathlib import Path
@@ -16,6 +17,8 @@ KINDS = {
     dict: "an object",
     tuple: "a list",
 }
+# `gs://bucket`, of which pathlib makes `gs:/bucket`: a folder here of a strange name.
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def flag(help, *, choices=None, may_lead=False, **default):
@@ -64,8 +67,8 @@ def build(cls, values: dict, where: str):
         where: what the values came from, for messages.
 
     Raises:
-        ValueError: an unknown key, a value of a wrong type or outside of its choices, or a
-            required one that is missing.
+        ValueError: an unknown key, a value of a wrong type or outside of its choices, a path that
+            is not of this machine, or a required one that is missing.
     """
     by_key = {key_of(f): f for f in dataclasses.fields(cls)}
     for key in values:
@@ -120,6 +123,11 @@ def _converted(field, value, where):
             if all(_fits(item, v) for v in value):
                 return tuple(item(v) for v in value)
         elif _fits(kind, value):
+            if kind is Path and _REMOTE.match(str(value)):
+                raise ValueError(
+                    f"{where}: {key_of(field)} must be a path on this machine: got {value}. Copy "
+                    "from and to other file systems by their own tools."
+                )
             return kind(value)
     wanted = " or ".join(KINDS[kind] for kind in kinds)
     raise ValueError(f"{where}: {key_of(field)} must be {wanted}: got {value!r}.")
