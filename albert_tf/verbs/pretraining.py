@@ -80,6 +80,11 @@ class Prepare:
         default="drop",
     )
     short_prob: float = flag("odds that a row aims at a shorter length", default=0.1)
+    echoes: float = flag(
+        "share of the training rows that are a segment and its echo, with words left out, or "
+        "another's: small models learn by it to compare texts",
+        default=0.0,
+    )
     masking: str = flag(
         "dynamic: masks are drawn in training, anew in each epoch; static: they are written",
         choices=("dynamic", "static"),

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_tf.data.documents import Document, Piece, read_documents
+from albert_tf.data.echoes import draw_echoes
 from albert_tf.data.masking_arrays import mask_rows
 from albert_tf.data.masking_vocabulary import MaskingVocabulary
 from albert_tf.data.preparation.examples import serialize_example
-from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
+from albert_tf.data.preparation.settings import SPLITS, TRAIN, PreparationSettings
 from albert_tf.data.sentence_order import SentenceBounds, draw_segments
 from albert_tf.data.sentences import split_sentences
 from albert_tf.text.plain_encoder import encoder_of
@@ -54,7 +55,7 @@ class RowMaker:
         model = read_vocabulary(vocabulary)
         self._encoder = encoder_of(model, settings.lowercase, settings.keep_accents)
         self._start_id, self._end_id = (model.ids[p] for p in model.special[:2])
-        if settings.masking == "static":
+        if settings.masking == "static" or settings.echoes:
             self._masking = MaskingVocabulary.of(model)
 
     def rows_of_task(
@@ -106,7 +107,10 @@ class RowMaker:
                 begin = int(ends[first - 1]) if first else 0
                 bounds.append(SentenceBounds.of_lengths(lengths[first:last], begin))
                 first = last
-            rows[split] = self._rows([document.id for document, _ in members], bounds, ids)
+            # The figures of held-out rows stay comparable: these have no echoes.
+            echoes = settings.echoes if split == TRAIN else 0.0
+            names = [document.id for document, _ in members]
+            rows[split] = self._rows(names, bounds, ids, echoes)
         return {split: made for split, made in rows.items() if made.records}, counts
 
     def _sentences(self, document):
@@ -115,9 +119,9 @@ class RowMaker:
             return [squeezed for line in lines if (squeezed := " ".join(line.split()))]
         return [s for paragraph in document.paragraphs for s in split_sentences(paragraph)]
 
-    def _rows(self, ids_of_documents, bounds, ids):
+    def _rows(self, ids_of_documents, bounds, ids, echoes):
         settings = self._settings
-        keys, spans = [], []
+        keys, spans, parts, num_ids = [], [], [ids], len(ids)
         for index, document_id in enumerate(ids_of_documents):
             for copy in range(settings.copies):
                 rng = np.random.default_rng(hashed(settings.seed, "rows", copy, document_id))
@@ -131,7 +135,13 @@ class RowMaker:
                     short_prob=settings.short_prob,
                 )
                 keys.append(rng.integers(1 << 64, size=len(drawn), dtype=np.uint64))
+                if echoes:
+                    word_starts = self._masking.word_starts
+                    drawn, more = draw_echoes(drawn, ids, num_ids, word_starts, echoes, rng)
+                    parts.append(more)
+                    num_ids += len(more)
                 spans.append(drawn)
+        ids = np.concatenate(parts) if echoes else ids
         return self._serialized(np.concatenate(keys), np.concatenate(spans), ids)
 
     def _serialized(self, keys, spans, ids):

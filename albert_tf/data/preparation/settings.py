@@ -7,7 +7,7 @@ from albert_tf.data.documents import FORMATS
 from albert_tf.data.masking import MaskingLaw
 from albert_tf.data.sentence_order import OBJECTIVES, SINGLE_SENTENCE
 
-SPLITS = ("train", "held_out")
+SPLITS = TRAIN, HELD_OUT = ("train", "held_out")
 MASKING = ("dynamic", "static")
 SENTENCES = ("split", "lines")
 
@@ -21,6 +21,7 @@ class PreparationSettings:
         objective: see `draw_segments`.
         single_sentence: see `draw_segments`.
         short_prob: see `draw_segments`.
+        echoes: share of the training rows whose second segment is an echo, see `draw_echoes`.
         masking: `dynamic` leaves masking to training; `static` writes masked rows.
         copies: how often the text is cut (and masked) anew, the original's dupe_factor.
         mask_fraction, max_predictions, max_ngram, whole_words: of static masking, see
@@ -38,6 +39,7 @@ class PreparationSettings:
     objective: str = "sop"
     single_sentence: str = "drop"
     short_prob: float = 0.1
+    echoes: float = 0.0
     masking: str = "dynamic"
     copies: int = 1
     mask_fraction: float = 0.15
@@ -63,6 +65,11 @@ class PreparationSettings:
         formats = ("auto", *FORMATS)
         _check(self, "format", self.format in formats, f"one of {', '.join(formats)}")
         _check(self, "short_prob", 0 <= self.short_prob <= 1, "a share of 0 to 1")
+        _check(self, "echoes", 0 <= self.echoes <= 1, "a share of 0 to 1")
+        if self.echoes and self.objective == "none":
+            raise ValueError(
+                f"echoes must be 0 where rows have one segment (objective none): got {self.echoes}."
+            )
         _check(self, "held_out", 0 <= self.held_out < 1, "a share of 0 or more and below 1")
         _check(self, "seed", 0 <= self.seed < 2**64, "a whole number from 0 to 2^64 - 1")
         for name in ("copies", "shards"):

@@ -134,14 +134,27 @@ def test_other_settings_give_other_bytes(prepare_books, digests, setting):
 
 
 def test_the_same_bytes_whatever_the_workers_tasks_and_memory(prepare_books, digests, monkeypatch):
-    expected = digests(prepare_books("one", 1, shards=3))
-    assert digests(prepare_books("three", 3, shards=3)) == expected
+    settings = {"shards": 3, "sequence_length": 40, "echoes": 0.5}
+    expected = digests(prepare_books("one", 1, **settings))
+    assert digests(prepare_books("three", 3, **settings)) == expected
     monkeypatch.setattr(corpus, "SMALLEST_TASK", 1)  # a task for each book
     monkeypatch.setattr(corpus, "LARGEST_TASK", 1)
     monkeypatch.setattr(rows, "BATCH_CHARACTERS", 300)
     monkeypatch.setattr(spills, "LARGEST_GROUP", 2000)
     monkeypatch.setattr(blocks.sorted_portions, "__defaults__", (1000,))
-    assert digests(prepare_books("small", 1, shards=3)) == expected
+    assert digests(prepare_books("small", 1, **settings)) == expected
+
+
+def test_echoes_change_training_rows_and_no_held_out_ones(prepare_books, digests):
+    plain = digests(prepare_books("plain", sequence_length=40))
+    echoes = digests(prepare_books("echoes", sequence_length=40, echoes=0.5))
+    for name, digest in plain.items():
+        assert (echoes[name] != digest) == name.startswith("train")
+
+
+def test_echoes_need_rows_of_two_segments():
+    with pytest.raises(ValueError, match=r"echoes must be 0 .* \(objective none\): got 0.2"):
+        rows.PreparationSettings(objective="none", echoes=0.2)
 
 
 def test_shards_in_order_are_the_same_rows_however_many_there_are(prepare_books, examples_of):

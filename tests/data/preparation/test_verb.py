@@ -35,13 +35,14 @@ def test_the_summary_tells_what_was_written(run_prepare, tmp_path):
 def test_every_flag_reaches_the_manifest(run_prepare, tmp_path):
     flags = ["--objective", "nsp", "--single-sentence", "reference", "--masking", "static"]
     flags += ["--copies", 2, "--max-predictions", 3, "--no-lowercase", "--seed", 5]
-    flags += ["--no-whole-words", "--sentences", "lines", "--short-prob", 0.2]
+    flags += ["--no-whole-words", "--sentences", "lines", "--short-prob", 0.2, "--echoes", 0.3]
     assert run_prepare(*flags)[0] == 0
     settings = json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]
     expected = {
         "objective": "nsp", "single_sentence": "reference", "masking": "static", "copies": 2,
         "max_predictions": 3, "lowercase": False, "seed": 5, "whole_words": False,
-        "sentences": "lines", "short_prob": 0.2, "sequence_length": 16, "held_out": 0.5,
+        "sentences": "lines", "short_prob": 0.2, "echoes": 0.3,
+        "sequence_length": 16, "held_out": 0.5,
     }  # fmt: skip
     assert settings.items() >= expected.items()
 
