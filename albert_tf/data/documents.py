@@ -220,6 +220,8 @@ def _json_parts(lines, field):
             raise ValueError(f"{lines.where(begin)}: not a line of JSON: {error}.") from error
         if not isinstance(record, dict) or not isinstance(record.get(field), str):
             got = f"the keys {', '.join(record)}" if isinstance(record, dict) else "no object"
+            if isinstance(record, dict) and field in record:
+                got = f"{json.dumps(record[field])[:40]} there"
             raise ValueError(
                 f"{lines.where(begin)}: a JSON object with a text under {field!r} is needed: got "
                 f"{got}. Name the key of the text with --field."

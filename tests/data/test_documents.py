@@ -140,7 +140,7 @@ def test_invalid_utf8_is_refused_with_file_line_and_column(write, begin):
         ("{oops", "line 2: not a line of JSON"),
         ('["text"]', "line 2: .* got no object"),
         ('{"body": "x"}', "line 2: .* 'text' .* got the keys body. .* --field"),
-        ('{"text": 3}', "line 2: .* got the keys text"),
+        ('{"text": 3}', "line 2: .* under 'text' is needed: got 3 there"),
     ],
 )
 def test_a_bad_json_line_is_refused_with_its_place(write, line, message):
