@@ -31,7 +31,8 @@ def pretrain(settings, show=True) -> dict | None:
     """Trains an `AlbertPretrainer` on records; a run that was broken off goes on.
 
     The run directory gets what `RunDirectory` says, `checkpoints/`, and at the end the preset
-    `model/` with its vocabulary. Of many workers only the chief writes; all of them must see the
+    `model/` with its vocabulary, and `best_model/` where an earlier checkpoint was better by the
+    setting `best_by`. Of many workers only the chief writes; all of them must see the
     same directory.
 
     Args:
@@ -171,13 +172,29 @@ def _train(settings, records, backend, run, requests, show):
     is_done, summary = step == settings.steps, {}
     if backend.is_chief and not is_done:
         run.draw()
-    elif backend.is_chief:
-        with backend.averaged():
-            save_preset(model, records, run.path / "model")
+    elif is_done:
+        _save_presets(records, backend, run, checkpoints, step)
+    if backend.is_chief and is_done:
         summary = _summary(model, run)
         run.finish(summary)
     backend.sum_of_workers(0)  # all end together
     return summary if is_done else None
+
+
+def _save_presets(records, backend, run, checkpoints, step):
+    """Writes the model of the last update, and the best one where that is another."""
+    _save_averaged(records, backend, run, "model")
+    backend.sum_of_workers(0)  # until the chief has named the best
+    best = checkpoints.best() or {"step": step}
+    if best["step"] != step:
+        backend.assign(checkpoints.load(best["step"])[0])
+        _save_averaged(records, backend, run, "best_model")
+
+
+def _save_averaged(records, backend, run, name):
+    with backend.averaged():
+        if backend.is_chief:
+            save_preset(backend.model, records, run.path / name)
 
 
 def _first_step(settings, backend, run, checkpoints) -> int:

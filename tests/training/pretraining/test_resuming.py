@@ -8,9 +8,11 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from albert_tf.data.record_set import RecordSet
+from albert_tf.tasks.loading import load_checkpoint
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.run import pretrain
@@ -48,6 +50,28 @@ def test_a_run_that_broke_off_is_bit_equal_to_one_that_did_not(
         pretrain(eventful(run), show=False)
     assert json.loads((run / "resumed.jsonl").read_text())["step"] == 12
     assert_same_run(run, whole)
+
+
+@pytest.mark.slow
+def test_the_best_model_is_that_of_its_checkpoint(settings, tmp_path):
+    run = tmp_path / "run"
+    # So high a rate that the first scores are the best.
+    pretrain(settings(run, learning_rate=3.0, eval_every=3, best_by="masked_lm_loss"), show=False)
+    checkpoints = Checkpoints(run / "checkpoints")
+    best = checkpoints.best()["step"]
+    assert best < 20
+    for step, name in ((best, "best_model"), (20, "model")):
+        stored = checkpoints.load(step)[0]
+        model = load_checkpoint(run / name, "pretrainer")
+        for variable in model.weights:
+            np.testing.assert_array_equal(stored[f"model/{variable.path}"], variable)
+
+
+def test_a_run_that_is_best_at_its_end_has_one_model(whole):
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    scores = {row["step"]: row["masked_lm_accuracy"] for row in rows if row["split"] == "held_out"}
+    is_last_best = max(scores, key=scores.get) == 20
+    assert (whole / "best_model").is_dir() != is_last_best
 
 
 def test_a_run_notes_the_vocabulary_of_its_records(whole, records):
