@@ -20,7 +20,7 @@ def draw_echoes(spans, ids, begin, word_starts, share, rng):
     becomes the echo of it (label 0), or of the shorter segment of another row (label 1), by even
     odds; and which of the two stands first is drawn, too. An echo leaves out words, each with the
     same odds, which are drawn for it between 0 and `MOST_LEFT_OUT`; at least one word stays. Rows
-    whose segments are too short are left as they are, and so is a document with a single other.
+    whose segments are too short are left as they are, and so are documents with a single long one.
 
     Args:
         spans: int64 `(num_rows, 5)`, as `draw_segments` gives them; not changed.

@@ -7,7 +7,8 @@ from albert_tf.data.documents import FORMATS
 from albert_tf.data.masking import MaskingLaw
 from albert_tf.data.sentence_order import OBJECTIVES, SINGLE_SENTENCE
 
-SPLITS = TRAIN, HELD_OUT = ("train", "held_out")
+TRAIN = "train"
+SPLITS = (TRAIN, "held_out")
 MASKING = ("dynamic", "static")
 SENTENCES = ("split", "lines")
 
@@ -92,7 +93,7 @@ class PreparationSettings:
 
     def num_shards(self, split: str) -> int:
         """How many files a split is written to: the held-out ones are as large as the others."""
-        if split == "train":
+        if split == TRAIN:
             return self.shards
         return max(1, round(self.shards * self.held_out)) if self.held_out else 0
 
