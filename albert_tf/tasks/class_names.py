@@ -37,11 +37,12 @@ class NamedClasses:
             y = y.numpy().tolist()
         if not isinstance(y, (list, tuple, np.ndarray)):
             return y
+        several = self._takes_several
         is_numeric = isinstance(y, np.ndarray) and y.dtype.kind in "biuf"
-        if is_numeric or not any(map(_has_name, y)):
+        has_none = several and len(y) > 0 and all(_is_row(row) and not len(row) for row in y)
+        if is_numeric or not (has_none or any(map(_has_name, y))):
             return self._checked(y)
         index_of = {name: index for index, name in enumerate(self._known_names())}
-        several = self._takes_several
         rows = [row if several and _is_row(row) else [row] for row in y]
         hot = np.zeros((len(rows), len(index_of)), np.float32)
         for number, row in enumerate(rows):

@@ -71,6 +71,7 @@ def test_several_labels_a_row_may_be_lists_of_names(named):
     rows = [["good"], [], ["bad", "good"], ["bad"]]
     found = model.preprocess_samples(TEXTS[:4], rows)[1]
     assert found.tolist() == [[0, 1], [0, 0], [1, 1], [1, 0]]
+    assert model.preprocess_samples(TEXTS[:2], [[], []])[1].tolist() == [[0, 0], [0, 0]]
     model.preprocessor, ragged = None, tf.ragged.constant(rows)
     for given in (ragged, ragged.to_tensor("")):
         assert model.preprocess_samples(TEXTS[:4], given)[1].tolist() == found.tolist()
