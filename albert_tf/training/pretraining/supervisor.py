@@ -49,8 +49,10 @@ def supervise(settings) -> int:
             if restart:
                 _say(f"all workers start again, {restart} of {settings.restarts} times")
             codes = _run_once(settings, requests)
-            if 2 in codes or not any(codes):
-                return max(codes)
+            if not any(codes):
+                return 0
+            if 2 in codes:
+                return 2  # and not the 3 of those that lost it: starting again would not help
             if requests:
                 return 1
         return WorkerLost.exit_code

@@ -75,6 +75,11 @@ def test_bad_input_is_not_tried_again(supervise, tmp_path):
     assert starts(tmp_path) == ["0-0", "1-0"]
 
 
+def test_bad_input_of_one_is_told_though_the_other_lost_it(supervise, tmp_path):
+    assert supervise("sys.exit(2 + index)", restarts=3) == 2
+    assert starts(tmp_path) == ["0-0", "1-0"]
+
+
 def test_a_signal_is_handed_on_and_ends_all(supervise, tmp_path):
     def stop():
         while len(starts(tmp_path)) < 2:
