@@ -4,9 +4,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 
+from albert_tf.data.echoes import FEWEST_TOKENS
 from albert_tf.data.preparation.corpus import TextFile
 from albert_tf.data.preparation.rows import held_out_chance
-from albert_tf.data.preparation.settings import SPLITS, PreparationSettings
+from albert_tf.data.preparation.settings import SPLITS, TRAIN, PreparationSettings
 
 
 def plan_of(files: list[TextFile], vocabulary: bytes, settings: PreparationSettings) -> dict:
@@ -41,12 +42,12 @@ def check_held_out(files: list[TextFile], settings: PreparationSettings):
 
 
 def check_shards(counts: Counter, settings: PreparationSettings, discard: Callable[[], None]):
-    """Refuses shards without rows, and next sentences that are all true ones.
+    """Refuses shards without rows, next sentences that are all true ones, and echoes of none.
 
-    Both come of too little text, so that little work is lost.
+    All come of too little text or of very short documents.
 
     Args:
-        counts: with `rows/<split>/<shard>` and `neighbours/<split>`.
+        counts: with `rows/<split>/<shard>` and what `RowMaker` counts.
         settings: say how many shards there are.
         discard: called before the error, to remove what was staged.
 
@@ -58,13 +59,20 @@ def check_shards(counts: Counter, settings: PreparationSettings, discard: Callab
         rows = [counts[f"rows/{split}/{shard}"] for shard in range(num_shards)]
         if all(rows):
             _check_neighbours(counts, settings, split, discard)
+            _check_echoes(counts, settings, discard)
             continue
         discard()
-        advice = (
-            f"Use --shards {max(1, sum(rows) // 50)} or fewer"
-            if any(rows) and num_shards > 1
-            else "Give more text"
-        )
+        documents = counts[f"documents/{split}"]
+        if any(rows) and num_shards > 1:
+            advice = f"Use --shards {max(1, sum(rows) // 50)} or fewer"
+        elif settings.objective == "none" or not documents:
+            advice = "Give more text"
+        else:
+            advice = (
+                f"None of its {documents} documents has two sentences, which make a pair: --format "
+                "says where documents begin, and --objective none takes single sentences. Or give "
+                "more text"
+            )
         other = ", or another --held-out" if settings.held_out else ""
         raise ValueError(
             f"Every shard needs rows: the text gives {sum(rows)} rows of the split {split}, dealt "
@@ -83,4 +91,16 @@ def _check_neighbours(counts, settings, split, discard):
             f"{split} has {counts[f'documents/{split}']} that never stand beside another, so that "
             "every next segment would be the true one. Give more and shorter documents (--format "
             "says where they begin), another --held-out, or use --objective sop."
+        )
+
+
+def _check_echoes(counts, settings, discard):
+    """Documents of one row each have no other segment to take an echo from."""
+    if settings.echoes and not counts["echo_tokens"]:
+        discard()
+        raise ValueError(
+            f"No row got an echo: {counts[f'documents/{TRAIN}']} documents and a share of "
+            f"{settings.echoes} gave none. A document needs two rows for it, with segments of "
+            f"{FEWEST_TOKENS} tokens. Give longer documents (--format says where they begin) or "
+            "more of them, a larger share, a smaller --sequence-length, or --echoes 0."
         )

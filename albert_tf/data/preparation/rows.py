@@ -83,7 +83,7 @@ class RowMaker:
         Returns:
             Rows of each split that got any, and counts: `characters`, `sentences` and `tokens`
             of the text, `documents/<split>`, and of these `neighbours/<split>`, which have others
-            beside them to take a random next segment from.
+            beside them to take a random next segment from; with echoes, `echo_tokens`.
         """
         settings, counts, rows = self._settings, Counter(), {}
         for split in SPLITS:
@@ -110,7 +110,7 @@ class RowMaker:
             # The figures of held-out rows stay comparable: these have no echoes.
             echoes = settings.echoes if split == TRAIN else 0.0
             names = [document.id for document, _ in members]
-            rows[split] = self._rows(names, bounds, ids, echoes)
+            rows[split] = self._rows(names, bounds, ids, echoes, counts)
         return {split: made for split, made in rows.items() if made.records}, counts
 
     def _sentences(self, document):
@@ -119,7 +119,7 @@ class RowMaker:
             return [squeezed for line in lines if (squeezed := " ".join(line.split()))]
         return [s for paragraph in document.paragraphs for s in split_sentences(paragraph)]
 
-    def _rows(self, ids_of_documents, bounds, ids, echoes):
+    def _rows(self, ids_of_documents, bounds, ids, echoes, counts):
         settings = self._settings
         keys, spans, parts, num_ids = [], [], [ids], len(ids)
         for index, document_id in enumerate(ids_of_documents):
@@ -141,7 +141,9 @@ class RowMaker:
                     parts.append(more)
                     num_ids += len(more)
                 spans.append(drawn)
-        ids = np.concatenate(parts) if echoes else ids
+        if echoes:
+            counts["echo_tokens"] += num_ids - len(ids)
+            ids = np.concatenate(parts)
         return self._serialized(np.concatenate(keys), np.concatenate(spans), ids)
 
     def _serialized(self, keys, spans, ids):

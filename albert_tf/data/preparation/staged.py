@@ -11,6 +11,7 @@ from pathlib import Path
 from albert_tf.data.preparation.manifest import MANIFEST
 from albert_tf.staging import new_file
 
+_PLAN = "plan.json"
 _FOLDERS = ("spills", "entries", "records")
 
 
@@ -64,9 +65,12 @@ class StagedPreparation:
         return self.path / "spills" / f"task-{task:06d}"
 
     def entry(self, shard: str) -> dict | None:
-        """The manifest entry of a finished shard, or None."""
+        """The manifest entry of a finished shard that is still here, or None."""
         path = self.path / "entries" / f"{shard}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        # A run that was killed after it named the records leaves entries without shards.
+        if not path.is_file() or not (self.records / shard).is_file():
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
 
     def finish_shard(self, shard: str, entry: dict):
         """Notes that a shard is whole."""
@@ -83,12 +87,18 @@ class StagedPreparation:
         self.discard()
 
     def discard(self):
-        """Removes all that was staged."""
+        """Removes all that was staged, the plan first: without it the rest is nobody's."""
+        (self.path / _PLAN).unlink(missing_ok=True)
         shutil.rmtree(self.path)
 
     def _compare(self, plan):
-        path = self.path / "plan.json"
-        if not any(any((self.path / name).iterdir()) for name in _FOLDERS):
+        path = self.path / _PLAN
+        finished = [file for name in _FOLDERS for file in (self.path / name).iterdir()]
+        if finished and not path.is_file():  # what a killed `discard` did not get to
+            for file in finished:
+                file.unlink()
+            finished = []
+        if not finished:
             _write_json(path, plan)
             return
         begun = json.loads(path.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import sentencepiece
 from albert_tf.data.preparation import corpus, plan, run, shards, spills, workers
 from albert_tf.data.preparation.run import prepare
 from albert_tf.data.preparation.settings import PreparationSettings
+from albert_tf.data.preparation.staged import StagedPreparation
 
 
 class Killed(Exception):
@@ -34,7 +36,8 @@ def many_tasks(monkeypatch):
 def test_killed_before_any_file_is_named_it_goes_on_to_the_same_bytes(
     prepare_books, digests, tmp_path, many_tasks, monkeypatch
 ):
-    expected = digests(prepare_books("whole"))
+    settings = {"echoes": 0.5, "sequence_length": 40}
+    expected = digests(prepare_books("whole", **settings))
     replace, killed_runs = os.replace, 0
     for _ in range(100):
         left = [2]  # files that this run may still name
@@ -48,7 +51,7 @@ def test_killed_before_any_file_is_named_it_goes_on_to_the_same_bytes(
         with monkeypatch.context() as patched:
             patched.setattr(os, "replace", dying_replace)
             try:
-                prepare_books("killed")
+                prepare_books("killed", **settings)
                 break
             except Killed:
                 killed_runs += 1
@@ -69,6 +72,24 @@ def test_a_half_written_file_of_a_killed_run_is_removed(prepare_books, digests, 
     assert digests(prepare_books("killed")) == expected
 
 
+@pytest.mark.parametrize(
+    "step", [(StagedPreparation, "discard"), (shutil, "rmtree")], ids=["named", "half removed"]
+)
+def test_what_a_run_left_that_was_killed_at_its_end_is_not_taken_for_records(
+    prepare_books, digests, tmp_path, monkeypatch, step
+):
+    def dying_step(*args):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(*step, dying_step)
+        prepare_books("out")
+    expected = digests(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")  # by someone who thinks it is half-written
+    assert digests(prepare_books("out")) == expected
+    assert len(expected) == 5 and not (tmp_path / "out.partial").exists()
+
+
 @pytest.fixture
 def stopped(prepare_books, tmp_path, monkeypatch):
     """A run that was killed after its first spill."""
@@ -83,7 +104,8 @@ def stopped(prepare_books, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("setting", "named"), [({"seed": 7}, "seed was 0 and is 7"), ({"copies": 2}, "copies was 1")]
+    ("setting", "named"),
+    [({"seed": 7}, "seed was 0 and is 7"), ({"echoes": 0.2}, "echoes was 0.0 and is 0.2")],
 )
 def test_other_settings_may_not_go_on(prepare_books, stopped, setting, named):
     with pytest.raises(ValueError, match=f"only as it was begun: .*{named}"):
@@ -168,9 +190,26 @@ def test_shards_without_rows_are_refused_and_leave_nothing(prepare_books, tmp_pa
 
 
 def test_text_without_pairs_is_refused(prepare_books, tmp_path):
-    (tmp_path / "x.md").write_text("# A\n\nThe cat sat.\n\n# B\n\n\x00\n")
+    (tmp_path / "x.md").write_text("# A\n\n\x00\n")
     with pytest.raises(ValueError, match="gives 0 rows .* Give more text"):
         prepare_books("out", texts=[tmp_path / "x.md"], held_out=0)
+
+
+def test_sentence_order_needs_two_sentences_in_a_document(prepare_books, tmp_path):
+    lines = "\n".join(f'{{"text": "The cat sat with {n} dogs"}}' for n in range(9))
+    (tmp_path / "x.jsonl").write_text(lines)
+    with pytest.raises(ValueError, match=r"0 rows .* None of its 9 documents .*objective none"):
+        prepare_books("out", texts=[tmp_path / "x.jsonl"], held_out=0)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_echoes_that_no_row_could_have_are_refused(prepare_books, tmp_path):
+    line = '{"text": "The cat sat on the mat. A list of numbers was plotted."}\n'
+    (tmp_path / "x.jsonl").write_text(line * 40)
+    settings = {"texts": [tmp_path / "x.jsonl"], "held_out": 0, "sequence_length": 64}
+    with pytest.raises(ValueError, match="No row got an echo: 40 documents .* --echoes 0"):
+        prepare_books("out", echoes=1.0, **settings)
+    assert not list(tmp_path.glob("out*")) and prepare_books("out", **settings).is_dir()
 
 
 def test_next_sentences_need_a_second_document(prepare_books, notes, tmp_path):

@@ -86,11 +86,11 @@ def test_a_book_is_on_one_side_only(prepare_books, tmp_path):
 
 
 def test_static_masks_are_those_of_the_law_and_copies_are_masked_anew(prepare_books, examples_of):
-    plain = prepare_books("plain", copies=3, held_out=0)
-    masked = prepare_books("masked", copies=3, held_out=0, masking="static", max_predictions=3)
-    assert len(list(examples_of(plain))) > 2.5 * len(
-        list(examples_of(prepare_books("one", held_out=0)))
-    )
+    settings = {"held_out": 0, "sequence_length": 40, "echoes": 0.5}
+    plain = prepare_books("plain", copies=3, **settings)
+    masked = prepare_books("masked", copies=3, masking="static", max_predictions=3, **settings)
+    one = prepare_books("one", **settings)
+    assert len(list(examples_of(plain))) > 2.5 * len(list(examples_of(one)))
     for before, after in zip(examples_of(plain), examples_of(masked), strict=True):
         restored = np.array(after["token_ids"])
         restored[after["mask_positions"]] = after["mask_ids"]
@@ -136,9 +136,9 @@ def test_other_settings_give_other_bytes(prepare_books, digests, setting):
 def test_the_same_bytes_whatever_the_workers_tasks_and_memory(prepare_books, digests, monkeypatch):
     settings = {"shards": 3, "sequence_length": 40, "echoes": 0.5}
     expected = digests(prepare_books("one", 1, **settings))
-    assert digests(prepare_books("three", 3, **settings)) == expected
     monkeypatch.setattr(corpus, "SMALLEST_TASK", 1)  # a task for each book
     monkeypatch.setattr(corpus, "LARGEST_TASK", 1)
+    assert digests(prepare_books("three", 3, **settings)) == expected
     monkeypatch.setattr(rows, "BATCH_CHARACTERS", 300)
     monkeypatch.setattr(spills, "LARGEST_GROUP", 2000)
     monkeypatch.setattr(blocks.sorted_portions, "__defaults__", (1000,))

@@ -35,16 +35,22 @@ def test_the_summary_tells_what_was_written(run_prepare, tmp_path):
 def test_every_flag_reaches_the_manifest(run_prepare, tmp_path):
     flags = ["--objective", "nsp", "--single-sentence", "reference", "--masking", "static"]
     flags += ["--copies", 2, "--max-predictions", 3, "--no-lowercase", "--seed", 5]
-    flags += ["--no-whole-words", "--sentences", "lines", "--short-prob", 0.2, "--echoes", 0.3]
+    flags += ["--no-whole-words", "--sentences", "lines", "--short-prob", 0.2]
     assert run_prepare(*flags)[0] == 0
     settings = json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]
     expected = {
         "objective": "nsp", "single_sentence": "reference", "masking": "static", "copies": 2,
         "max_predictions": 3, "lowercase": False, "seed": 5, "whole_words": False,
-        "sentences": "lines", "short_prob": 0.2, "echoes": 0.3,
+        "sentences": "lines", "short_prob": 0.2,
         "sequence_length": 16, "held_out": 0.5,
     }  # fmt: skip
     assert settings.items() >= expected.items()
+
+
+def test_the_share_of_echoes_reaches_the_manifest(run_prepare, tmp_path):
+    assert run_prepare("--echoes", 0.3, "--sequence-length", 40)[0] == 0
+    settings = json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]
+    assert settings["echoes"] == 0.3
 
 
 def test_an_existing_output_is_refused_in_one_line(run_prepare):
