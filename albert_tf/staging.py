@@ -80,11 +80,16 @@ def new_file(path, overwrite=False):
 
     Raises:
         FileExistsError: `path` exists and `overwrite` is false.
+        IsADirectoryError: `path` is a directory, even an empty one.
         DiskFull: nothing of it is left; an older file stays.
     """
     path = Path(path)
     if not overwrite:
         refuse_existing(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"The output must be a file: {path} is a directory. Name a file in it."
+        )
     staged = _sibling(path)
     try:
         with full_disk_named(path):

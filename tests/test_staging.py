@@ -38,6 +38,15 @@ def test_an_error_leaves_no_file_behind_and_the_old_one_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["f.json"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_is_not_written_where_a_directory_stands(tmp_path, overwrite):
+    with (
+        pytest.raises(IsADirectoryError, match="must be a file: .* is a directory. Name a file"),
+        new_file(tmp_path, overwrite),
+    ):
+        pytest.fail("the block must not run: its work would be lost")
+
+
 @pytest.mark.parametrize("make", [new_directory, new_file])
 def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path, make):
     # What Python raises where a write fails: it knows no path.
