@@ -118,14 +118,15 @@ def _cleaned_lines(texts: Iterable[str], lowercase: bool, keep_accents: bool) ->
 
 
 def _pieces_of_line(line: bytes) -> Iterator[bytes]:
-    """Cuts a line at spaces so that every part is short enough to be used."""
+    """Cuts a line so that every part is short enough to be used: at a space if there is one."""
     while len(line) > MAX_LINE_BYTES:
-        end = line.rfind(b" ", 0, MAX_LINE_BYTES) + 1
-        if end == 0:  # one word longer than a line: no use for a vocabulary
-            end = line.find(b" ") + 1 or len(line)
-        else:
-            yield line[: end - 1]
-        line = line[end:]
+        end = line.rfind(b" ", 0, MAX_LINE_BYTES)
+        if end <= 0:  # as Chinese has none: between characters
+            end = MAX_LINE_BYTES
+            while line[end] & 0xC0 == 0x80:  # within one
+                end -= 1
+        yield line[:end]
+        line = line[end:].removeprefix(b" ")
     if line:
         yield line
 

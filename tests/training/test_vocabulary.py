@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from albert_tf.tokenizer import AlbertTokenizer
+from albert_tf.training import vocabulary
 from albert_tf.training.vocabulary import sentences_of, train_vocabulary
 
 RNG = np.random.default_rng(0)
@@ -49,10 +50,18 @@ def test_the_same_text_gives_the_same_file(model, tmp_path):
     assert again.read_bytes() == model.read_bytes()
 
 
-def test_a_line_longer_than_sentencepiece_takes_is_cut_not_lost(tmp_path):
-    out = train_vocabulary([" ".join(LINES), "x" * 5000, "y " + "z" * 5000], tmp_path / "v", 60)
+def test_a_line_longer_than_sentencepiece_takes_is_cut_not_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "MAX_LINE_BYTES", 500)
+    out = train_vocabulary([" ".join(LINES), "x" * 600, "y " + "z" * 600], tmp_path / "v", 60)
     pieces = AlbertTokenizer(proto=out).get_vocabulary()
     assert max(map(len, pieces[5:])) > 3
+
+
+def test_text_without_spaces_is_cut_between_characters(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "MAX_LINE_BYTES", 100)
+    line = "我爱北京天安门" * 20 + "\U0001f600" * 50
+    out = train_vocabulary([line], tmp_path / "v", 25)
+    assert {*"我爱北京天安门\U0001f600"} <= {*"".join(AlbertTokenizer(proto=out).get_vocabulary())}
 
 
 def test_too_large_a_vocabulary_names_the_largest_possible(tmp_path):
