@@ -216,7 +216,7 @@ def _json_parts(lines, field):
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{lines.where(begin)}: not a line of JSON: {error}.") from error
         if not isinstance(record, dict) or not isinstance(record.get(field), str):
             got = f"the keys {', '.join(record)}" if isinstance(record, dict) else "no object"

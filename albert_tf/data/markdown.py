@@ -14,6 +14,7 @@ _UNDERLINES = re.compile(r"(?<![^\W_])(_{1,3})(?=[^\s_])([^_]+)(?<=[^\s_])\1(?![
 _CODE = re.compile(r"`+([^`]+)`+")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--[^<]*?-->")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_HUGE = re.compile(r"&#\d{20,};?")  # no character, and Python refuses 4,300 digits
 _MARKS = re.compile(r"[*_`\[<\\&>+=~]")
 
 
@@ -33,4 +34,4 @@ def plain_text(paragraph: str) -> str:
     ):
         if mark in text:
             text = pattern.sub(replacement, text)
-    return html.unescape(text) if "&" in text else text
+    return html.unescape(_HUGE.sub("\ufffd", text)) if "&" in text else text

@@ -138,6 +138,7 @@ def test_invalid_utf8_is_refused_with_file_line_and_column(write, begin):
     ("line", "message"),
     [
         ("{oops", "line 2: not a line of JSON"),
+        ('{"text": ' + "[" * 100_000, "line 2: not a line of JSON: .*depth"),
         ('["text"]', "line 2: .* got no object"),
         ('{"body": "x"}', "line 2: .* 'text' .* got the keys body. .* --field"),
         ('{"text": 3}', "line 2: .* under 'text' is needed: got 3 there"),

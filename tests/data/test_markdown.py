@@ -20,6 +20,7 @@ from albert_tf.data.markdown import HEADING, plain_text
         ("```python", ""),
         ("--and then he said--", "--and then he said--"),
         ("Tom &amp; Jerry <b>met</b><br/>", "Tom & Jerry  met  "),
+        ("&#65;&#x42;&#" + "9" * 5000 + ";&#" + "0" * 9 + "67;", "AB\ufffdC"),
         (r"1 \* 2 \_ 3", "1 * 2 _ 3"),
         ("5 < 6 & 7 > 2", "5 < 6 & 7 > 2"),
     ],
