@@ -74,7 +74,13 @@ def on_runner(texts, vocabulary, out, options=(), **settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"masking": "static", "copies": 2}, {"objective": "nsp"}], ids=str
+    "settings",
+    [
+        {},
+        {"masking": "static", "copies": 2, "echoes": 0.5, "sequence_length": 40},
+        {"objective": "nsp"},
+    ],
+    ids=str,
 )
 def test_one_process_gives_the_bytes_of_a_local_run(
     books, vocabulary, tmp_path, prepare_books, digests, monkeypatch, settings
@@ -92,12 +98,13 @@ def test_several_processes_give_the_bytes_of_a_local_run(
 ):
     monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
     flags = {"--texts": books, "--vocabulary": vocabulary, "--out": tmp_path / "beam"}
-    flags |= {"--sequence-length": 16, "--shards": 2, "--held-out": 0.5}
+    flags |= {"--sequence-length": 40, "--shards": 2, "--held-out": 0.5, "--echoes": 0.5}
     argv = [str(word) for pair in flags.items() for word in pair]
     argv += ["--runner", "DirectRunner", "--beam-options", *PROCESSES]
     assert cli.main(["prepare", *argv]) == 0
     assert "train" in capsys.readouterr().out
-    assert digests(tmp_path / "beam") == digests(prepare_books("local"))
+    local = prepare_books("local", sequence_length=40, echoes=0.5)
+    assert digests(tmp_path / "beam") == digests(local)
 
 
 def test_other_file_systems_are_read_and_written(books, vocabulary, store, prepare_books, digests):
