@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from albert_tf.data.echoes import FEWEST_TOKENS, MOST_LEFT_OUT, draw_echoes
+from albert_tf.data.echoes import MOST_LEFT_OUT, draw_echoes
 from albert_tf.data.sentence_order import SentenceBounds, draw_segments
 
 # Every token is a number of its own; of three in a row the first opens a word.
@@ -66,13 +66,12 @@ def test_a_row_with_an_echo_is_no_longer_than_before(rows):
     found, spans = rows
     longest = (spans[:, 1:4:2] - spans[:, 0:4:2]).sum(axis=1).max()
     assert max(len(segment) + len(echo) for segment, echo, *_ in found) <= longest
-    assert min(len(segment) for segment, *_ in found) >= FEWEST_TOKENS
 
 
 def test_the_share_is_that_of_the_rows():
     spans, echoed, _ = drawn(share=0.3)
-    # 3,100 rows, nine tenths of them long enough: four standard deviations are 0.033.
-    assert (echoed != spans).any(axis=1).mean() == pytest.approx(0.3, abs=0.06)
+    # 3,100 rows, all of them long enough: four standard deviations are 0.033.
+    assert (echoed != spans).any(axis=1).mean() == pytest.approx(0.3, abs=0.033)
 
 
 @pytest.mark.parametrize("document", [{"share": 0.0}, {"num_sentences": 4}])
@@ -81,9 +80,30 @@ def test_a_document_without_chance_or_choice_stays_as_it_is(document):
     assert len(spans) and echoed is spans and len(ids) == len(IDS)
 
 
+SPANS = np.array([[0, 5, 6, 30, 0], [30, 36, 36, 60, 0], [60, 84, 84, 90, 0]])
+
+
+def test_of_two_rows_that_are_long_enough_each_is_the_stranger_of_the_other():
+    labels = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        echoed, more = draw_echoes(SPANS, IDS, len(IDS), WORD_STARTS, 1.0, rng)
+        assert (echoed[0] == SPANS[0]).all()  # a segment of 5 tokens is too short
+        ids = np.concatenate([IDS, more])
+        for row, segment in zip(echoed[1:], [(30, 36), (84, 90)], strict=True):
+            a, b, c, d, label = row.tolist()
+            assert segment in ((a, b), (c, d))
+            echo = ids[c:d] if segment == (a, b) else ids[a:b]
+            assert np.isin(echo, IDS[slice(*segment)]).all() != label
+            labels.add(label)
+    assert labels == {0, 1}
+
+
 def test_an_echo_keeps_a_word_at_least():
     spans = np.array([[0, 6, 6, 12, 0], [12, 18, 18, 24, 0]])
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        echoed, more = draw_echoes(spans, IDS, len(IDS), np.arange(30) % 6 == 0, 1.0, rng)
-        assert len(more) == 12 and (echoed[:, 4] < 2).all()
+    # Words of a segment each; and a segment from within a word, where none opens.
+    for word_starts in (np.arange(30) % 6 == 0, np.zeros(30, bool)):
+        for seed in range(100):
+            rng = np.random.default_rng(seed)
+            echoed, more = draw_echoes(spans, IDS, len(IDS), word_starts, 1.0, rng)
+            assert len(more) == 12 and (echoed[:, 4] < 2).all()
