@@ -9,6 +9,7 @@ import warnings
 
 import keras
 
+from albert_tf.config import AlbertConfig
 from albert_tf.data.record_batches import numpy_batches
 from albert_tf.data.record_set import HELD_OUT, TRAIN, RecordSet
 from albert_tf.training.fields import as_values, default_values
@@ -147,7 +148,11 @@ def _open_run(settings, records, backend):
         settings.out,
         as_values(settings),
         settings.seed,
-        data={"records": fingerprint(records), "vocabulary": records.vocabulary_sha256},
+        data={
+            "records": fingerprint(records),
+            "vocabulary": records.vocabulary_sha256,
+            "configuration": fingerprint_of_config(backend.model.backbone.albert_config),
+        },
         defaults=default_values(PretrainSettings),
         free_to_change=FREE_TO_CHANGE,
     )
@@ -224,6 +229,16 @@ def fingerprint(records) -> str:
     }
     content = json.dumps([records.vocabulary_sha256, shards], sort_keys=True)
     return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
+def fingerprint_of_config(config):
+    """A checksum of what shapes a model, wherever it was read from.
+
+    What is as by default is left out, so that a field of a later version changes nothing.
+    """
+    usual = AlbertConfig().to_dict()
+    content = {n: v for n, v in config.to_dict().items() if n not in usual or v != usual[n]}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _held_out_rows(records):

@@ -13,6 +13,7 @@ import pytest
 
 from albert_tf.data.record_set import RecordSet
 from albert_tf.tasks.loading import load_checkpoint
+from albert_tf.training.fields import as_values
 from albert_tf.training.pretraining.checkpoints import Checkpoints
 from albert_tf.training.pretraining.loop import Loop
 from albert_tf.training.pretraining.run import pretrain
@@ -95,6 +96,17 @@ def test_other_settings_and_fewer_steps_than_done_are_refused(eventful, whole, t
     (run / "settings.json").write_text(json.dumps(settings | {"steps": 19}))
     with pytest.raises(ValueError, match="steps must be at least the 20 that are done: got 19"):
         pretrain(eventful(run, steps=19), show=False)
+
+
+def test_a_configuration_file_that_was_changed_is_refused(eventful, whole, tmp_path):
+    run, file = shutil.copytree(whole, tmp_path / "run"), tmp_path / "config.json"
+    (run / "summary.json").unlink()
+    chosen = eventful(run, config=str(file))
+    (run / "settings.json").write_text(json.dumps(as_values(chosen)))
+    # Of shared layers, a deeper model has the same variables.
+    file.write_text(json.dumps(eventful(run).config | {"num_hidden_layers": 3}))
+    with pytest.raises(ValueError, match="the content of configuration is another"):
+        pretrain(chosen, show=False)
 
 
 def test_a_batch_that_does_not_split_evenly_is_refused(settings, tmp_path):
