@@ -38,12 +38,13 @@ class JaxBackend:
                 "takes all devices of this process, TPUs too."
             )
         self.settings, self.records = settings, records
+        self._has_order = records.objective != "none"
         devices = jax.local_devices()[: None if settings.strategy == "mirrored" else 1]
         self.num_devices = len(devices)
         check_batch(settings, self.num_devices)
         keras.utils.set_random_seed(settings.seed)
         self.model = starting_model(settings, records)
-        self.optimizer = make_optimizer(settings, self.model)
+        self.optimizer = make_optimizer(settings, self.model, self._has_order)
         self.steps = JaxSteps(
             self.model,
             self.optimizer,
@@ -99,5 +100,4 @@ class JaxBackend:
     def _weigh_order(self, batch):
         """Rows that fill a batch up have no sentence order, and without an objective none has."""
         counts = batch["padding_mask"][:, 0].astype(np.float32)
-        has_order = self.records.objective != "none"
-        return {**batch, "sentence_order_weights": counts if has_order else 0.0 * counts}
+        return {**batch, "sentence_order_weights": counts if self._has_order else 0.0 * counts}

@@ -1,5 +1,7 @@
 """What moves the weights: optimizer, rates of groups, averages, weights of depths."""
 
+import re
+
 from albert_tf.layers.depth_weights import DepthWeightSchedule
 from albert_tf.optimizers.adamw import AdamW
 from albert_tf.optimizers.groups import layer_wise_multipliers
@@ -7,10 +9,19 @@ from albert_tf.optimizers.lamb import Lamb
 from albert_tf.optimizers.schedule import WarmupPolynomialDecay
 
 OPTIMIZERS = {"lamb": Lamb, "adamw": AdamW}
+OF_SENTENCE_ORDER = (r"(^|/)pooler/", r"(^|/)sentence_order_head/")
 
 
-def make_optimizer(settings, model):
-    """The optimizer of the settings, built for the variables that the model trains."""
+def make_optimizer(settings, model, has_order=True):
+    """The optimizer of the settings, built for the variables that the model trains.
+
+    Args:
+        settings: `PretrainSettings`.
+        model: `AlbertPretrainer`.
+        has_order: whether the records tell a sentence order. Without it, what only the order
+            trains stays as it is: weight decay alone would take it to 0 under LAMB, which scales
+            every update up to the weights.
+    """
     schedule = WarmupPolynomialDecay(
         settings.learning_rate,
         settings.steps,
@@ -24,11 +35,20 @@ def make_optimizer(settings, model):
         beta_2=settings.beta_2,
         global_clipnorm=settings.clip_norm,
         reference=settings.reference,
-        learning_rate_multipliers=layer_wise_multipliers(model, settings.layer_decay),
+        learning_rate_multipliers=_multipliers(settings, model, has_order),
         **averages,
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def _multipliers(settings, model, has_order):
+    multipliers = layer_wise_multipliers(model, settings.layer_decay)
+    paths = [variable.path for variable in model.trainable_variables]
+    for pattern in () if has_order else OF_SENTENCE_ORDER:
+        if any(re.search(pattern, path) for path in paths):  # else it is frozen
+            multipliers[pattern] = 0.0
+    return multipliers
 
 
 def depth_weights_of(settings, model) -> DepthWeightSchedule | None:

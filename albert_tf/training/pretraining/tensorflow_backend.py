@@ -36,6 +36,7 @@ class TensorFlowBackend:
 
     def __init__(self, settings, records):
         self.settings, self.records = settings, records
+        self._has_order = records.objective != "none"
         self.strategy = open_strategy(settings.strategy)
         self._workers = Workers(self.strategy)
         self.num_workers, self.is_chief = self._workers.count, self._workers.is_chief
@@ -44,7 +45,7 @@ class TensorFlowBackend:
         keras.utils.set_random_seed(settings.seed)
         with self._workers.losses_named(), self.strategy.scope():
             self.model = starting_model(settings, records)
-            self.optimizer = make_optimizer(settings, self.model)
+            self.optimizer = make_optimizer(settings, self.model, self._has_order)
         self.steps = TensorFlowSteps(
             self.model,
             self.optimizer,
@@ -120,5 +121,4 @@ class TensorFlowBackend:
     def _weigh_order(self, batch):
         """Rows that fill a batch up have no sentence order, and without an objective none has."""
         counts = tf.cast(batch["padding_mask"][:, 0], tf.float32)
-        has_order = self.records.objective != "none"
-        return {**batch, "sentence_order_weights": counts if has_order else 0.0 * counts}
+        return {**batch, "sentence_order_weights": counts if self._has_order else 0.0 * counts}

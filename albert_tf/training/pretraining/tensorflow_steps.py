@@ -121,9 +121,8 @@ class TensorFlowSteps:
         ):
             sums = objective_sums(self.model(_inputs(part), training=True), part)
             loss = objective_loss(sums, counts)
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        # A table's gradient comes as slices, which cannot be added up as they are.
-        return list(map(tf.convert_to_tensor, gradients)), _packed(sums)
+        variables = self.model.trainable_variables
+        return list(map(_dense, tape.gradient(loss, variables), variables)), _packed(sums)
 
     def _of_one(self, per_replica):
         """All replicas have the same sums by now."""
@@ -134,6 +133,13 @@ class TensorFlowSteps:
 
 def _inputs(batch):
     return {name: batch[name] for name in INPUTS}
+
+
+def _dense(gradient, variable):
+    """A gradient that can be added up as it is."""
+    if gradient is None:  # of a group of layers that no step uses; on JAX it is 0 too
+        return tf.zeros(variable.shape, variable.dtype)
+    return tf.convert_to_tensor(gradient)  # a table's comes as slices
 
 
 def _packed(sums):
