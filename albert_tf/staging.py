@@ -95,6 +95,9 @@ def new_file(path, overwrite=False):
         with full_disk_named(path):
             staged.parent.mkdir(parents=True, exist_ok=True)
             yield staged
+            # On the disk before it gets its name, lest a power cut leaves the name without content.
+            with staged.open("rb") as file:
+                os.fsync(file.fileno())
             os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)

@@ -62,3 +62,13 @@ def test_a_full_disk_is_named_with_the_path_and_leaves_nothing(tmp_path, make):
 def test_another_error_of_the_system_stays_as_it_is(tmp_path):
     with pytest.raises(PermissionError), new_file(tmp_path / "out"):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    file, seen = tmp_path / "f.json", []
+    monkeypatch.setattr(os, "fsync", lambda number: seen.append((os.fstat(number), file.exists())))
+    with new_file(file) as staged, staged.open("w") as opened:
+        opened.write("all of it")
+    ((status, had_its_name),) = seen
+    assert status.st_ino == file.stat().st_ino and status.st_size == len("all of it")
+    assert not had_its_name

@@ -1,7 +1,6 @@
 """Shards: the files that training reads."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,8 +36,6 @@ def write_shard(path: Path, portions: Iterable[Rows]) -> dict:
                 file.write(frames)
                 digest.update(frames)
                 size += len(frames)
-        file.flush()
-        os.fsync(file.fileno())
     return {
         "file": path.name,
         "rows": num_rows,

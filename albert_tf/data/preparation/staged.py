@@ -78,9 +78,10 @@ class StagedPreparation:
 
     def finish(self, manifest: dict, vocabulary):
         """Adds manifest and vocabulary, and gives the records their name; the rest is removed."""
-        (self.records / vocabulary.file_name).write_bytes(vocabulary.proto)
-        text = json.dumps(manifest, indent=2) + "\n"
-        (self.records / MANIFEST).write_text(text, encoding="utf-8")
+        with new_file(self.records / vocabulary.file_name, overwrite=True) as staged:
+            staged.write_bytes(vocabulary.proto)
+        with new_file(self.records / MANIFEST, overwrite=True) as staged:
+            staged.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         if self.out.is_dir():
             self.out.rmdir()
         os.rename(self.records, self.out)
