@@ -59,7 +59,6 @@ def check_shards(counts: Counter, settings: PreparationSettings, discard: Callab
         rows = [counts[f"rows/{split}/{shard}"] for shard in range(num_shards)]
         if all(rows):
             _check_neighbours(counts, settings, split, discard)
-            _check_echoes(counts, settings, discard)
             continue
         discard()
         documents = counts[f"documents/{split}"]
@@ -78,6 +77,7 @@ def check_shards(counts: Counter, settings: PreparationSettings, discard: Callab
             f"Every shard needs rows: the text gives {sum(rows)} rows of the split {split}, dealt "
             f"by chance to {num_shards} files, and {rows.count(0)} stayed empty. {advice}{other}."
         )
+    _check_echoes(counts, settings, discard)
 
 
 def _check_neighbours(counts, settings, split, discard):
